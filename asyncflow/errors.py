@@ -1,0 +1,79 @@
+"""The three families of errors: the user's to fix, the world's, and ours."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = ["AsyncflowError", "ExitCode", "InternalError", "PlatformError", "RunIsElsewhere", "StoreError", "UserError"]
+
+
+class ExitCode(IntEnum):
+    """What `asyncflow` exits with."""
+
+    OK = 0
+    FAILURE = 1
+    """The run failed, or the world did."""
+    USAGE = 2
+    """The command line, a parameter, a run id or the flow file is wrong."""
+    INTERRUPTED = 130
+    """Ctrl-C or SIGTERM."""
+
+
+class AsyncflowError(Exception):
+    """Base of every error asyncflow raises on purpose.
+
+    Args:
+        message: What is wrong, naming the thing and its value. One or more lines.
+        where: `file:line` or another place, if there is one.
+        source: The source line at `where`, if there is one.
+        hint: What to do next, ideally a command to type.
+    """
+
+    headline = "Something went wrong"
+    exit_code = ExitCode.FAILURE
+
+    def __init__(self, message: str, *, where: str = "", source: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.source = source
+        self.hint = hint
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.where:
+            parts.append(f"at {self.where}")
+        if self.hint:
+            parts.append(self.hint)
+        return "\n".join(parts)
+
+
+class UserError(AsyncflowError):
+    """The user can fix it. Subclasses set `headline`, and `exit_code` where it is not a usage error."""
+
+    headline = "Invalid command"
+    exit_code = ExitCode.USAGE
+
+
+class PlatformError(AsyncflowError):
+    """The world failed: disk, process table, network. The message says what was tried and what is left behind."""
+
+    headline = "The machine refused"
+
+
+class StoreError(PlatformError):
+    """The store cannot be read or written: missing or damaged file, full disk, no permission."""
+
+    headline = "Store error"
+
+
+class RunIsElsewhere(PlatformError):
+    """Another process drives this run; this one has stopped and changed nothing."""
+
+    headline = "The run is driven by another process"
+
+
+class InternalError(AsyncflowError):
+    """A bug of asyncflow. The message carries the story and where the log is."""
+
+    headline = "Internal error (a bug in asyncflow)"

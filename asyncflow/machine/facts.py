@@ -1,0 +1,130 @@
+"""Facts: what the machine is told. Each carries `at`, seconds since the epoch; none ever raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from asyncflow.machine.events import Limits
+from asyncflow.machine.ids import Attempt
+from asyncflow.machine.outcome import Outcome
+
+__all__ = [
+    "AttemptAdopted",
+    "CancelRequested",
+    "DriverStarted",
+    "Fact",
+    "LimitsRequested",
+    "RunRequested",
+    "TimerFired",
+    "WorkerLost",
+    "WorkerReported",
+    "WorkerStarted",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequested:
+    """A user asks for a new run. The first fact of a run, and only the first."""
+
+    at: float
+    run: int
+    user: str
+    tags: tuple[str, ...] = ()
+    limits: Limits
+    origin_run: int | None = None
+    """The run whose good tasks this one takes over, else None."""
+    rerun_steps: tuple[str, ...] = ()
+    """Steps that are executed anew although the origin has good tasks of them."""
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON-like, recorded, not read here
+    """Recorded with the run for readers: flow file, argv, versions, code digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverStarted:
+    """A new driver took over a run whose driver died; attempts in flight are told of next."""
+
+    at: float
+    host: str
+    pid: int
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStarted:
+    """The backend saw user code's process begin."""
+
+    at: float
+    attempt: Attempt
+    where: str
+    """`host` or pod or job name."""
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptAdopted:
+    """After a driver's restart: the backend knows this attempt, it lives on."""
+
+    at: float
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerReported:
+    """The worker's own word on how the attempt ended; its manifest is in the store."""
+
+    at: float
+    attempt: Attempt
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLost:
+    """The attempt is gone without a report: killed, crashed, never launched, or its driver died."""
+
+    at: float
+    attempt: Attempt
+    reason: str
+    """For people: `killed by signal 9 (SIGKILL)`, `exit code 3`, `could not be launched: ...`."""
+    exit_code: int | None = None
+    """As waitpid tells it: negative for a signal. None: unknown."""
+    is_our_fault: bool = False
+    """True when the driver or zygote died, or the platform evicted it: does not use up a retry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired:
+    """The time that `next_wake` asked for has come."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested:
+    """Somebody asks to stop the run; `force` skips the grace time."""
+
+    at: float
+    by: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsRequested:
+    """Somebody changes the capacity of a living run."""
+
+    at: float
+    limits: Limits
+
+
+Fact = (
+    RunRequested
+    | DriverStarted
+    | WorkerStarted
+    | AttemptAdopted
+    | WorkerReported
+    | WorkerLost
+    | TimerFired
+    | CancelRequested
+    | LimitsRequested
+)

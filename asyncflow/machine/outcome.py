@@ -1,0 +1,72 @@
+"""How an attempt ended, as the worker or the backend tells it. The machine passes most of it through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = ["ArtifactRef", "ErrorInfo", "Failed", "Outcome", "Succeeded", "Usage"]
+
+
+class ArtifactRef(NamedTuple):
+    """One artifact that an attempt made anew (inherited ones are not repeated)."""
+
+    name: str
+    digest: str
+    """Content hash of the serialized bytes, hex."""
+    size_bytes: int
+    """Serialized, before compression."""
+    type: str
+    """Dotted name of the Python type."""
+
+
+class ErrorInfo(NamedTuple):
+    """Why an attempt failed."""
+
+    type: str
+    """Dotted name of the exception class; for a death without exception a word such as `killed`."""
+    message: str
+    """First lines of the exception's text, bounded to 2,000 characters."""
+    traceback: str = ""
+    """The user's frames only, bounded to 20,000 characters; empty when no Python code could tell."""
+    bases: tuple[str, ...] = ()
+    """Dotted names of the class and its bases, for `@retry(on=...)`."""
+    is_retryable: bool = True
+    """False where another try cannot help (an artifact that cannot be pickled, an invalid transition)."""
+
+
+class Usage(NamedTuple):
+    """What an attempt used."""
+
+    started_at: float = 0.0
+    """When user code began, seconds since the epoch."""
+    ended_at: float = 0.0
+    cpu_s: float = 0.0
+    max_rss_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """The attempt has a manifest that says it went well (or that @catch took the failure)."""
+
+    width: int | None = None
+    """Items of a foreach or `num_parallel`, else None."""
+    chosen: str | None = None
+    """Target of a switch, else None."""
+    caught: ErrorInfo | None = None
+    """The failure that @catch turned into a value, else None."""
+    artifacts: tuple[ArtifactRef, ...] = ()
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The attempt ended with an exception, or with no word at all."""
+
+    error: ErrorInfo
+    artifacts: tuple[ArtifactRef, ...] = ()
+    """What was set before the exception, if a manifest was written."""
+    usage: Usage = Usage()
+
+
+Outcome = Succeeded | Failed

@@ -1,0 +1,41 @@
+"""Where things lie in a store's directory. Nothing else spells these paths.
+
+    .asyncflow/                     0700
+      asyncflow.db (-wal, -shm)     event log and views
+      blobs/<2 hex>/<38 hex>        content-addressed, written once
+      runs/<run>/<task // 1000>/<task>.<attempt>.manifest
+                                <task>.<attempt>.log
+      tmp/                          files being written
+"""
+
+from __future__ import annotations
+
+__all__ = ["DATABASE", "STORE_DIRECTORY", "blob_path", "log_path", "manifest_path", "run_directory", "task_directory"]
+
+STORE_DIRECTORY = ".asyncflow"
+DATABASE = "asyncflow.db"
+
+
+def run_directory(root: str, run: int) -> str:
+    """Return the directory of a run's manifests and logs."""
+    return f"{root}/runs/{run}"
+
+
+def task_directory(root: str, run: int, task: int) -> str:
+    """Return the directory of a task's files; a thousand tasks share one, which keeps directories small."""
+    return f"{root}/runs/{run}/{task // 1000}"
+
+
+def manifest_path(root: str, run: int, task: int, attempt: int) -> str:
+    """Return the path of an attempt's manifest."""
+    return f"{root}/runs/{run}/{task // 1000}/{task}.{attempt}.manifest"
+
+
+def log_path(root: str, run: int, task: int, attempt: int) -> str:
+    """Return the path of an attempt's log (both streams)."""
+    return f"{root}/runs/{run}/{task // 1000}/{task}.{attempt}.log"
+
+
+def blob_path(root: str, digest: str) -> str:
+    """Return the path of a content-addressed blob."""
+    return f"{root}/blobs/{digest[:2]}/{digest[2:]}"

@@ -1,0 +1,54 @@
+"""What a worker is told: once about the run, then about each attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from asyncflow.machine.ids import Attempt, Frame, ManifestKey
+from asyncflow.machine.outcome import ErrorInfo
+
+__all__ = ["RunSpec", "TaskSpec"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What is the same for every attempt of a run."""
+
+    run: int
+    flow: str
+    """Class name of the flow."""
+    flow_file: str
+    """Absolute path of the file that defines it."""
+    store_root: str
+    """Absolute path of the store's directory."""
+    parameters: ManifestKey
+    """Manifest of the pseudo step `_parameters`: parameters, constants, graph."""
+    user: str
+    tags: tuple[str, ...] = ()
+    namespace: str | None = None
+    origin_run: int | None = None
+    environment: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """Environment variables by step (@environment)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One attempt. Mirrors the machine's `Launch`."""
+
+    run: int
+    attempt: Attempt
+    step: str
+    inputs: Sequence[ManifestKey]
+    """One manifest; for a join one per branch in index order, perhaps none."""
+    split: ManifestKey | None = None
+    """For a join: manifest of the split task whose scope it closes. None: the step is no join."""
+    index: int | None = None
+    """Position among its siblings when its parent is the split itself, else None."""
+    width: int | None = None
+    frames: tuple[Frame, ...] = ()
+    iteration: int = 0
+    catches: bool = False
+    fallback: ErrorInfo | None = None
+    timeout_s: float | None = None
+    max_retries: int = 0
