@@ -123,8 +123,6 @@ class TaskCreated:
     """For a join: the scope it closes."""
     iteration: int = 0
     """How often a recursive switch step has come round."""
-    is_fresh: bool = True
-    """False while every task above was cloned from the origin run, so that this one might be too."""
     frames: tuple[tuple[int, int], ...] | None = None
     """Scope stack (scope, index), outermost first. None: the scope's own plus (scope, index)."""
 
@@ -294,7 +292,8 @@ class ScopeOpened:
     """The split task's manifest: every child starts from it."""
     frames: tuple[tuple[int, int], ...] = ()
     """The split task's own scope stack."""
-    is_fresh: bool = True
+    is_cloned: bool = False
+    """The split task was taken over from the origin run, so that its branches may be too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

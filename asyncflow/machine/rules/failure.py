@@ -1,0 +1,138 @@
+"""What a failed or lost attempt leads to: another try, the fallback of @catch, or the end of the task.
+
+| what ended the attempt                    | what follows                                                        |
+|-------------------------------------------|---------------------------------------------------------------------|
+| it was asked to stop                      | cancelled                                                           |
+| lost through no fault of the step         | tried again at once, no retry used up (a hundred times at most)     |
+| an error worth a retry, and retries left  | tried again after the policy's wait                                 |
+| any other, and the step has @catch        | a fallback attempt that runs no user code (three at most)           |
+| any other                                 | the task has failed; the run stops, unless it is to keep going      |
+
+A run that is stopping tries nothing again.
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+from asyncflow.machine.events import AttemptFailed, AttemptLost, RetryScheduled, TaskFailed
+from asyncflow.machine.facts import WorkerLost
+from asyncflow.machine.graph import RetryPolicy
+from asyncflow.machine.ids import Attempt
+from asyncflow.machine.outcome import ErrorInfo, Failed
+from asyncflow.machine.rules.stopping import begin_stopping, cancel_attempt
+from asyncflow.machine.state import TaskState
+from asyncflow.machine.turn import TurnUnderWay
+
+__all__ = ["MAX_FALLBACKS", "MAX_LOSSES", "accept_failure", "accept_loss", "fail_task", "has_retry", "retry_delay"]
+
+MAX_FALLBACKS = 3
+MAX_LOSSES = 100
+
+
+def accept_failure(turn: TurnUnderWay, task: TaskState, outcome: Failed) -> None:
+    """Record a failure and decide what follows."""
+    if task.stop_asked:
+        cancel_attempt(turn, task)
+        return
+    turn.emit(
+        AttemptFailed(
+            at=turn.at,
+            cause=turn.cause,
+            task=task.id,
+            number=task.number,
+            error=outcome.error,
+            artifacts=outcome.artifacts,
+            usage=outcome.usage,
+        )
+    )
+    _after_failure(turn, task, outcome.error)
+
+
+def accept_loss(turn: TurnUnderWay, task: TaskState, fact: WorkerLost) -> None:
+    """Record that an attempt is gone without a report, and decide what follows."""
+    if task.stop_asked:
+        cancel_attempt(turn, task)
+    elif fact.is_our_fault and task.losses < MAX_LOSSES:
+        turn.emit(
+            AttemptLost(
+                at=turn.at, cause=turn.cause, task=task.id, number=task.number, reason=fact.reason
+            )
+        )
+        _schedule(turn, task, turn.at, is_fallback=task.is_fallback, uses_retry=False)
+    else:
+        accept_failure(turn, task, Failed(error=_error_of(task, fact)))
+
+
+def fail_task(turn: TurnUnderWay, task: TaskState, error: ErrorInfo) -> None:
+    """End a task as failed, and with it the run, unless the run is to keep going."""
+    task_id, step = task.id, task.step
+    turn.emit(TaskFailed(at=turn.at, cause=turn.cause, task=task_id, number=task.number, error=error))
+    if not turn.state.limits.keep_going:
+        begin_stopping(turn, f"task {task_id} of step {step} failed")
+
+
+def has_retry(policy: RetryPolicy, failures: int) -> bool:
+    """Tell whether a task that failed `failures` times may be tried again, errors aside."""
+    return failures <= policy.times
+
+
+def retry_delay(policy: RetryPolicy, failures: int, attempt: Attempt) -> float:
+    """Return the wait before the next try, seconds.
+
+    Args:
+        policy: The step's policy.
+        failures: Failed attempts so far, 1 or more.
+        attempt: The one that failed; its digest spreads the wait, so that a replay spreads it alike.
+    """
+    delay = policy.delay_s
+    for _ in range(failures - 1):
+        delay *= policy.backoff
+        if policy.max_delay_s is not None and delay >= policy.max_delay_s:
+            break
+    if policy.max_delay_s is not None:
+        delay = min(delay, policy.max_delay_s)
+    spread = crc32(f"{attempt.task}/{attempt.number}".encode()) / 0xFFFFFFFF
+    return delay * (1.0 + policy.jitter * (2.0 * spread - 1.0))
+
+
+def _after_failure(turn: TurnUnderWay, task: TaskState, error: ErrorInfo) -> None:
+    node = turn.state.node_of(task)
+    if turn.state.stopping is not None:
+        fail_task(turn, task, error)
+    elif not task.is_fallback and has_retry(node.retry, task.failures) and _is_worth_retry(node.retry, error):
+        delay = retry_delay(node.retry, task.failures, Attempt(task.id, task.number))
+        _schedule(turn, task, turn.at + delay, is_fallback=False, uses_retry=True)
+    elif node.catches and task.fallbacks < MAX_FALLBACKS:
+        _schedule(turn, task, turn.at, is_fallback=True, uses_retry=True)
+    else:
+        fail_task(turn, task, error)
+
+
+def _schedule(
+    turn: TurnUnderWay, task: TaskState, wake_at: float, *, is_fallback: bool, uses_retry: bool
+) -> None:
+    turn.emit(
+        RetryScheduled(
+            at=turn.at,
+            cause=turn.cause,
+            task=task.id,
+            wake_at=wake_at,
+            is_fallback=is_fallback,
+            uses_retry=uses_retry,
+        )
+    )
+
+
+def _is_worth_retry(policy: RetryPolicy, error: ErrorInfo) -> bool:
+    if not error.is_retryable:
+        return False
+    return not policy.on or error.type in policy.on or any(base in policy.on for base in error.bases)
+
+
+def _error_of(task: TaskState, fact: WorkerLost) -> ErrorInfo:
+    if task.is_timed_out:
+        return ErrorInfo(
+            "asyncflow.TimeoutException", "the step ran past its @timeout and did not end by itself; it was killed"
+        )
+    return ErrorInfo("asyncflow.WorkerLost", fact.reason)

@@ -1,0 +1,262 @@
+"""What comes after a success: the next task, an opened scope, an arrival at a join; or a clone of the origin's task.
+
+A scope per split. A split task that succeeds opens a scope: (split task, width). Each branch carries its parent's
+scope stack plus (split task, index). A task whose next step is the matching join arrives: its success is counted in
+the top scope. At `width` arrivals the join task exists, its inputs in index order. Switches and recursion neither
+push nor pop. An empty scope is complete at once, so its join runs with no inputs.
+
+On resume, a task that would be created is looked up among the origin's good tasks by where it stands (step, indices,
+iteration). If it is there and everything above it was cloned too, it is taken over instead, and what comes after it
+is decided the same way, until nothing more can be taken over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asyncflow.machine.events import AttemptSucceeded, ScopeOpened, TaskCloned, TaskCreated
+from asyncflow.machine.graph import StepNode, Transition
+from asyncflow.machine.ids import Frame, ManifestKey
+from asyncflow.machine.outcome import Succeeded
+from asyncflow.machine.rules.stopping import begin_stopping
+from asyncflow.machine.state import CloneKey, RunState, TaskState
+from asyncflow.machine.turn import TurnUnderWay
+
+__all__ = ["Birth", "accept_success", "transition_problem", "bring_forth"]
+
+SPLITS = (Transition.SPLIT, Transition.FOREACH, Transition.PARALLEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A task that is due to exist."""
+
+    step: str
+    parent: ManifestKey
+    frames: tuple[Frame, ...]
+    scope: int | None = None
+    index: int = 0
+    closes: int | None = None
+    iteration: int = 0
+    may_be_cloned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A task that has just succeeded or was cloned, as far as its successors need it."""
+
+    task: int
+    node: StepNode
+    manifest: ManifestKey
+    frames: tuple[Frame, ...]
+    iteration: int
+    width: int | None
+    chosen: str | None
+    arrived: int | None
+    is_cloned: bool
+
+
+def transition_problem(node: StepNode, outcome: Succeeded) -> str | None:
+    """Say what is wrong with a reported transition, or None if the step may hand on like that."""
+    if node.transition is Transition.SWITCH and outcome.chosen not in node.next:
+        return f"step {node.name} chose {outcome.chosen!r}, which is none of its targets {', '.join(node.next)}"
+    if node.transition in (Transition.FOREACH, Transition.PARALLEL) and outcome.width is None:
+        return f"step {node.name} reported no number of items"
+    return None
+
+
+def accept_success(turn: TurnUnderWay, task: TaskState, outcome: Succeeded) -> None:
+    """Record a success and bring forth what comes next, unless the run is stopping."""
+    state = turn.state
+    node = state.node_of(task)
+    frames, iteration, number = task.frames, task.iteration, task.number
+    arrived = _arrival(state, node, outcome.chosen, frames)
+    turn.emit(
+        AttemptSucceeded(
+            at=turn.at,
+            cause=turn.cause,
+            task=task.id,
+            number=number,
+            width=outcome.width,
+            chosen=outcome.chosen,
+            caught=outcome.caught,
+            arrived=arrived,
+            artifacts=outcome.artifacts,
+            usage=outcome.usage,
+        )
+    )
+    if state.stopping is not None:
+        return
+    manifest = ManifestKey(state.run, task.id, number)
+    done = _Done(
+        task.id, node, manifest, frames, iteration, outcome.width, outcome.chosen, arrived, is_cloned=False
+    )
+    for birth in _births_after(turn, done):
+        bring_forth(turn, birth)
+
+
+def bring_forth(turn: TurnUnderWay, first: Birth) -> None:
+    """Create a task, or clone it and everything after it that can be cloned."""
+    if not first.may_be_cloned:
+        _create(turn, first)
+        return
+    stack: list[Iterator[Birth]] = [iter((first,))]
+    while stack:
+        birth = next(stack[-1], None)
+        if birth is None:
+            stack.pop()
+            continue
+        done = _clone(turn, birth) if birth.may_be_cloned else None
+        if done is None:
+            _create(turn, birth)
+        else:
+            stack.append(_births_after(turn, done))
+
+
+def _arrival(
+    state: RunState, node: StepNode, chosen: str | None, frames: tuple[Frame, ...]
+) -> int | None:
+    if node.transition is Transition.LINEAR:
+        target = node.next[0]
+    elif node.transition is Transition.SWITCH and chosen is not None:
+        target = chosen
+    else:
+        return None
+    return None if state.graph.steps[target].closes is None else frames[-1].scope
+
+
+def _births_after(turn: TurnUnderWay, done: _Done) -> Iterator[Birth]:
+    node = done.node
+    if node.transition in SPLITS:
+        yield from _open_scope(turn, done)
+    elif done.arrived is not None:
+        yield from _join_if_complete(turn, done.arrived)
+    elif node.transition is not Transition.END:
+        target = node.next[0] if node.transition is Transition.LINEAR else str(done.chosen)
+        iteration = done.iteration + 1 if target == node.name else 0
+        yield Birth(
+            target, done.manifest, done.frames, iteration=iteration, may_be_cloned=done.is_cloned
+        )
+
+
+def _open_scope(turn: TurnUnderWay, done: _Done) -> Iterator[Birth]:
+    node = done.node
+    width = len(node.next) if node.transition is Transition.SPLIT else (done.width or 0)
+    turn.emit(
+        ScopeOpened(
+            at=turn.at,
+            cause=turn.cause,
+            task=done.task,
+            step=node.name,
+            width=width,
+            manifest=done.manifest,
+            frames=done.frames,
+            is_cloned=done.is_cloned,
+        )
+    )
+    problem = _scope_problem(turn.state, node, width)
+    if problem is not None:
+        begin_stopping(turn, problem)
+    elif width == 0:
+        yield from _join_if_complete(turn, done.task)
+    elif done.is_cloned:
+        yield from _clonable_branches(turn.state, done.task)
+
+
+def _scope_problem(state: RunState, node: StepNode, width: int) -> str | None:
+    limits = state.limits
+    if node.transition is Transition.FOREACH and limits.max_splits is not None and width > limits.max_splits:
+        return f"the foreach of step {node.name} has {width} items, more than --max-num-splits {limits.max_splits}"
+    if node.transition is Transition.PARALLEL and width > limits.slots:
+        return f"step {node.name} wants {width} tasks at the same time, more than --max-workers {limits.slots}"
+    return None
+
+
+def _clonable_branches(state: RunState, scope_id: int) -> Iterator[Birth]:
+    scope = state.scopes[scope_id]
+    path = tuple(frame.index for frame in scope.frames)
+    branches = state.graph.steps[scope.step].next
+    for index in range(scope.width):
+        step = branches[index % len(branches)]
+        if CloneKey(step, (*path, index)) in state.clones:
+            yield Birth(
+                step,
+                scope.manifest,
+                (*scope.frames, Frame(scope_id, index)),
+                scope=scope_id,
+                index=index,
+                may_be_cloned=True,
+            )
+
+
+def _join_if_complete(turn: TurnUnderWay, scope_id: int) -> Iterator[Birth]:
+    state = turn.state
+    scope = state.scopes[scope_id]
+    if not scope.is_complete:
+        return
+    yield Birth(
+        state.graph.join_of(scope.step),
+        scope.manifest,
+        scope.frames,
+        closes=scope_id,
+        may_be_cloned=scope.is_cloned and not scope.has_fresh_arrival,
+    )
+
+
+def _create(turn: TurnUnderWay, birth: Birth) -> None:
+    turn.emit(
+        TaskCreated(
+            at=turn.at,
+            cause=turn.cause,
+            task=turn.state.next_task,
+            step=birth.step,
+            parent=birth.parent,
+            scope=birth.scope,
+            index=birth.index,
+            closes=birth.closes,
+            iteration=birth.iteration,
+            frames=None if birth.scope is not None else birth.frames,
+        )
+    )
+
+
+def _clone(turn: TurnUnderWay, birth: Birth) -> _Done | None:
+    state = turn.state
+    path = tuple(frame.index for frame in birth.frames)
+    source = state.clones.get(CloneKey(birth.step, path, birth.iteration))
+    node = state.graph.steps[birth.step]
+    if source is None or transition_problem(node, Succeeded(width=source.width, chosen=source.chosen)):
+        return None
+    task = state.next_task
+    arrived = _arrival(state, node, source.chosen, birth.frames)
+    turn.emit(
+        TaskCloned(
+            at=turn.at,
+            cause=turn.cause,
+            task=task,
+            step=birth.step,
+            parent=birth.parent,
+            scope=birth.scope,
+            index=birth.index,
+            closes=birth.closes,
+            iteration=birth.iteration,
+            frames=None if birth.scope is not None else birth.frames,
+            origin=source.origin,
+            width=source.width,
+            chosen=source.chosen,
+            caught=source.caught,
+            arrived=arrived,
+        )
+    )
+    return _Done(
+        task,
+        node,
+        source.origin,
+        birth.frames,
+        birth.iteration,
+        source.width,
+        source.chosen,
+        arrived,
+        is_cloned=True,
+    )

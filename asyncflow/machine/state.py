@@ -1,0 +1,211 @@
+"""A run's state: what is queued, running or waiting, and the scopes that are open. Only `evolve` writes it.
+
+A finished task leaves nothing here but its arrival in a scope (ten bytes), so memory follows what runs, not how
+wide a foreach is. Containers are ordered and iterated in an order that does not depend on hashing.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from asyncflow.machine.events import Limits, RunStatus, StopReason
+from asyncflow.machine.graph import Graph, StepNode
+from asyncflow.machine.ids import Frame, ManifestKey
+from asyncflow.machine.outcome import ErrorInfo
+
+__all__ = [
+    "CloneKey",
+    "CloneSource",
+    "Needs",
+    "RunState",
+    "ScopeState",
+    "TaskState",
+    "TaskStatus",
+    "Timer",
+    "TimerKind",
+    "needs_of",
+]
+
+
+class CloneKey(NamedTuple):
+    """Names a task by where it stands in the flow, the same in every run of it."""
+
+    step: str
+    path: tuple[int, ...]
+    """Index per open scope, outermost first."""
+    iteration: int = 0
+
+
+class CloneSource(NamedTuple):
+    """A good task of the origin run, as far as the machine needs to know it."""
+
+    origin: ManifestKey
+    width: int | None = None
+    chosen: str | None = None
+    caught: ErrorInfo | None = None
+
+
+class Needs(NamedTuple):
+    """Declared resources in whole units, so that adding and taking away is exact."""
+
+    millicores: int = 0
+    kilobytes: int = 0
+    milligpus: int = 0
+
+
+class TaskStatus(StrEnum):
+    """Where a living task is."""
+
+    QUEUED = "queued"
+    """Waits for a slot."""
+    RUNNING = "running"
+    """An attempt is launched and has not ended."""
+    WAITING = "waiting"
+    """Waits for the time of its next try."""
+
+
+@dataclass(slots=True)
+class TaskState:
+    """One task that has not ended."""
+
+    id: int
+    step: str
+    parent: ManifestKey
+    frames: tuple[Frame, ...]
+    scope: int | None
+    index: int
+    closes: int | None
+    iteration: int
+    status: TaskStatus = TaskStatus.QUEUED
+    number: int = -1
+    """Number of the current or last attempt; -1 before the first."""
+    failures: int = 0
+    """Failed attempts that count against @retry."""
+    losses: int = 0
+    """Attempts that vanished through no fault of the step."""
+    fallbacks: int = 0
+    is_fallback: bool = False
+    last_error: ErrorInfo | None = None
+    is_started: bool = False
+    stop_asked: bool = False
+    stop_forced: bool = False
+    is_timed_out: bool = False
+    wake_at: float | None = None
+    deadline: float | None = None
+    force_at: float | None = None
+
+
+@dataclass(slots=True)
+class ScopeState:
+    """One open split: which branches exist, which have arrived at the join."""
+
+    task: int
+    step: str
+    width: int
+    manifest: ManifestKey
+    frames: tuple[Frame, ...]
+    is_cloned: bool
+    cursor: int = 0
+    """Next index to make a task of."""
+    taken: bytearray | None = None
+    """1 for each index that was cloned; None while none was."""
+    arrivals: int = 0
+    has_fresh_arrival: bool = False
+    """A branch that was executed, not cloned, has arrived; so the join is executed too."""
+    tasks: array[int] = field(default_factory=lambda: array("q"))
+    """Task that arrived, by index."""
+    attempts: array[int] = field(default_factory=lambda: array("I"))
+    origins: dict[int, ManifestKey] = field(default_factory=dict[int, ManifestKey])
+    """By index, for branches whose last task was cloned."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Every branch has arrived."""
+        return self.arrivals == self.width
+
+    def inputs(self, run: int) -> list[ManifestKey]:
+        """Manifests of the arrivals in index order."""
+        keys = [
+            ManifestKey(run, task, number) for task, number in zip(self.tasks, self.attempts, strict=True)
+        ]
+        for index, origin in self.origins.items():
+            keys[index] = origin
+        return keys
+
+
+class TimerKind(StrEnum):
+    """What falls due."""
+
+    RETRY = "retry"
+    TIMEOUT = "timeout"
+    FORCE = "force"
+    STOP = "stop"
+
+
+class Timer(NamedTuple):
+    """A time at which something falls due; stale ones are recognised, not removed at once."""
+
+    at: float
+    kind: TimerKind
+    task: int
+
+
+@dataclass(slots=True)
+class RunState:
+    """Everything the machine knows of one run. Build with the graph, then fold events into it."""
+
+    graph: Graph
+    clones: Mapping[CloneKey, CloneSource] = field(default_factory=dict[CloneKey, CloneSource])
+    """Good tasks of the origin run that may be taken over. Given, not recorded: the origin's log has them."""
+    run: int = 0
+    status: RunStatus | None = None
+    """None before the run is created."""
+    limits: Limits = Limits()
+    seq: int = 0
+    """How many events were folded; number of the next one."""
+    next_task: int = 1
+    tasks: dict[int, TaskState] = field(default_factory=dict[int, TaskState])
+    scopes: dict[int, ScopeState] = field(default_factory=dict[int, ScopeState])
+    ready: dict[str, deque[int]] = field(default_factory=dict[str, deque[int]])
+    """Queued tasks by step, oldest first."""
+    open_scopes: dict[int, None] = field(default_factory=dict[int, None])
+    """Scopes that still have branches to make tasks of, in order of opening."""
+    running: dict[int, None] = field(default_factory=dict[int, None])
+    """Tasks with an attempt in flight, in order of launch."""
+    used: Needs = Needs()
+    timers: list[Timer] = field(default_factory=list[Timer])
+    """A heap. May hold stale entries, never lacks a live one."""
+    waiting: int = 0
+    """How many tasks wait for a retry."""
+    stopping: StopReason | None = None
+    stop_at: float | None = None
+    """When running attempts are asked to stop, once the run is stopping."""
+    succeeded: int = 0
+    cloned: int = 0
+    failed: int = 0
+    has_ended: bool = False
+    """The end step succeeded."""
+
+    @property
+    def is_over(self) -> bool:
+        """The run has finished; nothing follows."""
+        return self.status is not None and self.status is not RunStatus.RUNNING
+
+    def node_of(self, task: TaskState) -> StepNode:
+        """The step a task is of."""
+        return self.graph.steps[task.step]
+
+
+def needs_of(node: StepNode) -> Needs:
+    """Convert a step's declared resources to whole units; what is not declared needs nothing."""
+    wanted = node.resources
+    return Needs(
+        millicores=round((wanted.cpu or 0) * 1000),
+        kilobytes=round((wanted.memory_mb or 0) * 1024),
+        milligpus=round((wanted.gpu or 0) * 1000),
+    )
