@@ -1,0 +1,64 @@
+# What people do here. Every target makes .venv as needed; nothing has to be installed or activated first.
+
+ASYNCFLOW := .venv/bin/asyncflow
+PY := .venv/bin/python
+EXAMPLES := hello digits_sweep wine_statistics train_until_good
+KILLS ?= 1000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types imports chaos chaos-short bench constraints clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: ## Make .venv with everything a developer needs
+	@scripts/setup dev
+
+demo: ## Run the examples on real data and show what they found
+	@scripts/setup examples
+	@for name in $(EXAMPLES); do \
+	    printf '\n=== asyncflow run examples/%s.py\n' $$name; \
+	    $(ASYNCFLOW) run examples/$$name.py || exit 1; \
+	done
+	@printf '\n=== asyncflow runs\n'
+	@$(ASYNCFLOW) runs
+
+test: ## Run the whole test suite
+	@scripts/setup dev
+	@$(PY) -m pytest
+
+check: format lint types imports test ## What CI runs: format, lint, types, imports, tests
+
+format: ## Is the code formatted? (fix: .venv/bin/ruff format)
+	@scripts/setup dev
+	@.venv/bin/ruff format --check .
+
+lint: ## Does ruff find fault?
+	@scripts/setup dev
+	@.venv/bin/ruff check .
+
+types: ## Does pyright find fault?
+	@scripts/setup dev
+	@.venv/bin/pyright --pythonpath $(PY)
+
+imports: ## Do imports between rooms point downwards only?
+	@scripts/setup dev
+	@.venv/bin/lint-imports --no-cache
+
+chaos: ## Kill schedulers, zygotes and tasks KILLS times (1000) and resume every run
+	@scripts/setup dev
+	@$(PY) -m tests.chaos --kills $(KILLS)
+
+chaos-short: ## The same with 50 kills, as CI runs it
+	@$(MAKE) --no-print-directory chaos KILLS=50
+
+bench: ## Run the benchmarks (METAFLOW_PYTHON=/path/to/venv/bin/python compares with Metaflow)
+	@scripts/setup dev
+	@$(PY) -m benchmarks $(if $(METAFLOW_PYTHON),--metaflow-python $(METAFLOW_PYTHON)) $(BENCH_ARGS)
+
+constraints: ## Renew constraints.txt with the newest versions that work together
+	@scripts/renew-constraints
+
+clean: ## Remove .venv and caches; the store .asyncflow stays
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find asyncflow tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
