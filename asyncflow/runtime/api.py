@@ -1,0 +1,261 @@
+"""The ways a run is driven on this machine: a new one, one that goes on, a new one that takes over an old one's work.
+
+Each opens the log, holds the run's lease, starts the local backend, drives, and leaves nothing behind. The zygote is
+forked by the caller before any of this, from a process without threads or an event loop.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+import anyio.to_thread
+
+from asyncflow.backends.base import LogSink
+from asyncflow.errors import AsyncflowError, RunIsElsewhere
+from asyncflow.machine.commands import Command
+from asyncflow.machine.events import Event, Limits, RunStatus
+from asyncflow.machine.evolve import fold
+from asyncflow.machine.facts import DriverStarted, Fact, RunRequested
+from asyncflow.machine.graph import Graph
+from asyncflow.machine.ids import Attempt, ManifestKey
+from asyncflow.machine.state import CloneKey, CloneSource, RunState
+from asyncflow.runtime.clock import Clock, SystemClock
+from asyncflow.runtime.driver import Driver
+from asyncflow.runtime.lease import held_lease, keep_lease
+from asyncflow.runtime.signals import watch_signals
+from asyncflow.store.layout import DATABASE
+from asyncflow.worker.spec import RunSpec
+
+if TYPE_CHECKING:
+    from asyncflow.backends.local import Zygote
+    from asyncflow.events.sqlite_log import SqliteLog
+
+__all__ = ["Observer", "RunRequest", "RunResult", "continue_run", "start_run"]
+
+CLOSE_S = 20.0
+"""Longest wait for the backend to end what still runs, seconds."""
+
+
+class Observer(LogSink, Protocol):
+    """Who watches a run from inside the driving process: the plain UI, the JSON UI."""
+
+    def registered(self, run: int) -> None:
+        """The run has an id and a lease; nothing has been launched. Never waits."""
+        ...
+
+    def events(self, first_seq: int, events: Sequence[Event]) -> None:
+        """One turn's events, durable. Never waits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What is to be run, and how."""
+
+    flow: type
+    """The FlowSpec subclass."""
+    flow_file: str
+    graph: Graph
+    parameters: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Values by attribute name. Ignored when a run is continued: it keeps its own."""
+    constants: Mapping[str, object] = field(default_factory=dict[str, object])
+    graph_info: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON-like
+    limits: Limits = Limits()
+    user: str = ""
+    tags: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON-like, recorded with the run
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    """Environment variables by step (@environment)."""
+    origin_run: int | None = None
+    rerun_steps: tuple[str, ...] = ()
+    clones: Mapping[CloneKey, CloneSource] = field(default_factory=dict[CloneKey, CloneSource])
+    isolation: str = "fork"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended."""
+
+    run: int
+    status: RunStatus
+
+
+def start_run(request: RunRequest, *, home: str, zygote: Zygote, observer: Observer) -> RunResult:
+    """Drive a new run to its end, in an event loop of its own.
+
+    Args:
+        request: What to run.
+        home: The store's directory.
+        zygote: Forked from this process before.
+        observer: Told of the run's id, events and log lines.
+
+    Raises:
+        StoreError: The run could not be recorded; it has stopped, and can be resumed if it was registered.
+    """
+    return _run_loop(lambda: _start(request, home, zygote, observer))
+
+
+def continue_run(
+    request: RunRequest, run: int, *, home: str, zygote: Zygote, observer: Observer
+) -> RunResult:
+    """Go on with a run whose driver died, under its own id.
+
+    Args:
+        request: Flow, graph, limits and clones; the rest is what the run was started with.
+        run: Its id.
+        home: The store's directory.
+        zygote: Forked from this process before.
+        observer: Told of the run's id, events and log lines.
+
+    Raises:
+        RunIsElsewhere: The run's driver lives.
+        StoreError: The run could not be read or recorded.
+    """
+    return _run_loop(lambda: _continue(request, run, home, zygote, observer))
+
+
+async def _start(request: RunRequest, home: str, zygote: Zygote, observer: Observer) -> RunResult:
+    from asyncflow.events.sqlite_log import SqliteLog  # heavy: SQLite
+
+    clock = SystemClock()
+    async with SqliteLog(os.path.join(home, DATABASE)) as log:
+        run = await log.create_run_id()
+        async with held_lease(log, run):
+            key = await anyio.to_thread.run_sync(_write_parameters, request, home, run)
+            observer.registered(run)
+            state = RunState(graph=request.graph, clones=request.clones)
+            spec = _run_spec(request, run, home, key)
+            first = RunRequested(
+                at=clock.now(),
+                run=run,
+                user=request.user,
+                tags=request.tags,
+                limits=request.limits,
+                origin_run=request.origin_run,
+                rerun_steps=request.rerun_steps,
+                meta=request.meta,
+            )
+            session = _Session(log=log, clock=clock, observer=observer, zygote=zygote, request=request)
+            return await session.drive(spec, state, lambda attempts: [first])
+
+
+async def _continue(
+    request: RunRequest, run: int, home: str, zygote: Zygote, observer: Observer
+) -> RunResult:
+    from asyncflow.events.sqlite_log import SqliteLog  # heavy: SQLite
+
+    clock = SystemClock()
+    async with SqliteLog(os.path.join(home, DATABASE)) as log, held_lease(log, run):
+        observer.registered(run)
+        state = fold(request.graph, await log.read(run), request.clones)
+        if state.is_over:
+            raise RunIsElsewhere(
+                f"run {run} has ended meanwhile ({state.status})", hint=f"asyncflow resume {run}"
+            )
+        spec = _run_spec(request, run, home, ManifestKey(run, 0, 0))
+        started = DriverStarted(
+            at=clock.now(), host=os.uname().nodename, pid=os.getpid(), limits=request.limits
+        )
+        session = _Session(log=log, clock=clock, observer=observer, zygote=zygote, request=request)
+        return await session.drive(spec, state, lambda adopted: [started, *adopted])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Session:
+    log: SqliteLog
+    clock: Clock
+    observer: Observer
+    zygote: Zygote
+    request: RunRequest
+
+    async def drive(
+        self, spec: RunSpec, state: RunState, begin: Callable[[Sequence[Fact]], list[Fact]]
+    ) -> RunResult:
+        """Drive one run beside the keepers of its lease and signals; close the backend whatever happens."""
+        from asyncflow.backends.local import LocalBackend
+
+        backend = LocalBackend(self.zygote, spec, self.observer, isolation=self.request.isolation)
+        driver = Driver(
+            state, log=self.log, backend=backend, clock=self.clock, publish=self.observer.events
+        )
+        in_flight = [Attempt(task, state.tasks[task].number) for task in state.running]
+        async with _closing(backend.aclose), anyio.create_task_group() as keepers:
+            keepers.start_soon(watch_signals, driver.inbox, self.clock)
+            adopted = await backend.adopt(in_flight)
+            keepers.start_soon(self._keep_lease, spec.run, driver)
+            status = await driver.drive(spec.run, begin(adopted), _to_repeat(state, adopted))
+            keepers.cancel_scope.cancel()
+        return RunResult(run=spec.run, status=status)
+
+    async def _keep_lease(self, run: int, driver: Driver) -> None:
+        await keep_lease(self.log, run, state=driver.state, inbox=driver.inbox, clock=self.clock)
+
+
+def _to_repeat(state: RunState, adopted: Sequence[Fact]) -> tuple[Command, ...]:
+    from asyncflow.machine.decide import outstanding
+
+    answered = {getattr(fact, "attempt", None) for fact in adopted}
+    return tuple(command for command in outstanding(state) if command.attempt not in answered)
+
+
+@asynccontextmanager
+async def _closing(close: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        with anyio.move_on_after(CLOSE_S, shield=True):
+            await close()
+
+
+def _write_parameters(request: RunRequest, home: str, run: int) -> ManifestKey:
+    from asyncflow.store.local import LocalStore
+    from asyncflow.worker.parameters import write_parameters
+
+    return write_parameters(
+        LocalStore(home),
+        run,
+        request.graph.flow,
+        dict(request.parameters),
+        dict(request.constants),
+        dict(request.graph_info),
+    )
+
+
+def _run_spec(request: RunRequest, run: int, home: str, parameters: ManifestKey) -> RunSpec:
+    return RunSpec(
+        run=run,
+        flow=request.graph.flow,
+        flow_file=request.flow_file,
+        store_root=home,
+        parameters=parameters,
+        user=request.user,
+        tags=request.tags,
+        namespace=f"user:{request.user}",
+        origin_run=request.origin_run,
+        environment={step: dict(values) for step, values in request.environment.items()},
+    )
+
+
+def _run_loop(main: Callable[[], Coroutine[Any, Any, RunResult]]) -> RunResult:
+    try:
+        return anyio.run(main, backend="asyncio")
+    except BaseExceptionGroup as group:
+        raise _first_of_ours(group) from group
+
+
+def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Unwrap what a task group raised: our own error if there is one, else the first."""
+    leaves = list(_leaves(group))
+    return next((error for error in leaves if isinstance(error, AsyncflowError)), leaves[0])
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found

@@ -1,0 +1,67 @@
+"""Keeps a run's lease while it is driven, and hears what other processes ask of the run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from asyncflow.machine.facts import CancelRequested, Fact, LimitsRequested
+from asyncflow.machine.state import RunState
+from asyncflow.runtime.clock import Clock
+from asyncflow.runtime.inbox import Inbox
+
+if TYPE_CHECKING:
+    from asyncflow.events.requests import Request
+    from asyncflow.events.sqlite_log import SqliteLog
+
+__all__ = ["HEARTBEAT_S", "POLL_S", "held_lease", "keep_lease"]
+
+HEARTBEAT_S = 5.0
+"""Seconds between two signs of life; a lease without one for six times as long counts as dead elsewhere."""
+POLL_S = 0.5
+"""Seconds between two looks for requests; a look that finds the database unchanged reads nothing."""
+
+
+@asynccontextmanager
+async def held_lease(log: SqliteLog, run: int) -> AsyncIterator[None]:
+    """Hold the run's lease.
+
+    Raises:
+        RunIsElsewhere: A living process drives the run.
+    """
+    await log.acquire_lease(run)
+    try:
+        yield
+    finally:
+        with anyio.move_on_after(5, shield=True):
+            await log.release_lease(run)
+
+
+async def keep_lease(log: SqliteLog, run: int, *, state: RunState, inbox: Inbox, clock: Clock) -> None:
+    """Renew the lease and pass on requests until cancelled.
+
+    Raises:
+        RunIsElsewhere: Another process took the lease while this one was asleep.
+    """
+    beat_at = clock.now() + HEARTBEAT_S
+    while True:
+        await anyio.sleep(POLL_S)
+        inbox.put(_facts(await log.take_requests(run), state, clock))
+        if clock.now() >= beat_at:
+            await log.heartbeat(run)
+            beat_at = clock.now() + HEARTBEAT_S
+
+
+def _facts(requests: Sequence[Request], state: RunState, clock: Clock) -> list[Fact]:
+    facts: list[Fact] = []
+    for request in requests:
+        if request.kind == "cancel":
+            force = bool(request.args.get("force", False))
+            facts.append(CancelRequested(at=clock.now(), by=request.by, force=force))
+        elif request.kind == "limits":
+            limits = state.limits._replace(slots=max(1, int(request.args["slots"])))
+            facts.append(LimitsRequested(at=clock.now(), limits=limits))
+    return facts
