@@ -1,0 +1,71 @@
+"""A hyper-parameter sweep: one task per model, all at the same time, and a join that picks the best.
+
+Data: the 1,797 handwritten digits that scikit-learn ships (UCI "Optical Recognition of Handwritten Digits").
+
+asyncflow run examples/digits_sweep.py
+asyncflow run examples/digits_sweep.py --folds 10 --max-workers 2
+"""
+
+from asyncflow import FlowSpec, Parameter, step
+
+MODELS = {
+    "logistic C=0.1": ("linear_model.LogisticRegression", {"C": 0.1, "max_iter": 1000}),
+    "k neighbours, k=3": ("neighbors.KNeighborsClassifier", {"n_neighbors": 3}),
+    "forest of 100": ("ensemble.RandomForestClassifier", {"n_estimators": 100, "random_state": 0}),
+    "SVM gamma=0.0001": ("svm.SVC", {"gamma": 0.0001}),
+    "SVM gamma=0.001": ("svm.SVC", {"gamma": 0.001}),
+    "SVM gamma=0.01": ("svm.SVC", {"gamma": 0.01}),
+}
+
+
+class DigitsSweepFlow(FlowSpec):
+    """Which classifier reads handwritten digits best?"""
+
+    folds = Parameter("folds", help="Folds of the cross-validation", type=int, default=5)
+
+    @step
+    def start(self):
+        """Load the data once; the tasks share it by reference."""
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
+        images, labels = load_digits(return_X_y=True)
+        split = train_test_split(images, labels, test_size=0.25, stratify=labels, random_state=0)
+        self.train_images, self.test_images, self.train_labels, self.test_labels = split
+        self.names = list(MODELS)
+        self.next(self.train, foreach="names")
+
+    @step
+    def train(self):
+        """Cross-validate one model on the training part."""
+        import importlib
+
+        from sklearn.model_selection import cross_val_score
+
+        path, options = MODELS[self.input]
+        module, _, class_name = path.rpartition(".")
+        self.name_of_model = self.input
+        self.model = getattr(importlib.import_module(f"sklearn.{module}"), class_name)(**options)
+        self.score = cross_val_score(self.model, self.train_images, self.train_labels, cv=self.folds).mean()
+        self.next(self.choose)
+
+    @step
+    def choose(self, inputs):
+        """Take the model with the best score."""
+        self.ranking = sorted(((task.score, task.name_of_model) for task in inputs), reverse=True)
+        self.model = max(inputs, key=lambda task: task.score).model
+        self.merge_artifacts(inputs, exclude=["score", "name_of_model"])
+        self.next(self.end)
+
+    @step
+    def end(self):
+        """Fit the best on all training data and judge it by digits nobody has seen."""
+        for score, name in self.ranking:
+            print(f"{score:7.2%}  {name}")
+        self.model.fit(self.train_images, self.train_labels)
+        self.accuracy = self.model.score(self.test_images, self.test_labels)
+        print(f"Best: {self.ranking[0][1]}, accuracy {self.accuracy:.2%} on {len(self.test_labels)} unseen digits")
+
+
+if __name__ == "__main__":
+    DigitsSweepFlow()
