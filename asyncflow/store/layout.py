@@ -1,16 +1,24 @@
 """Where things lie in a store's directory. Nothing else spells these paths.
 
-    .asyncflow/                     0700
-      asyncflow.db (-wal, -shm)     event log and views
-      blobs/<2 hex>/<38 hex>        content-addressed, written once
-      runs/<run>/<task // 1000>/<task>.<attempt>.manifest
-                                <task>.<attempt>.log
-      tmp/                          files being written
+.asyncflow/                     0700
+  asyncflow.db (-wal, -shm)     event log and views
+  blobs/<2 hex>/<38 hex>        content-addressed, written once
+  runs/<run>/<task // 1000>/<task>.<attempt>.manifest
+                            <task>.<attempt>.log
+  tmp/                          files being written
 """
 
 from __future__ import annotations
 
-__all__ = ["DATABASE", "STORE_DIRECTORY", "blob_path", "log_path", "manifest_path", "run_directory", "task_directory"]
+__all__ = [
+    "DATABASE",
+    "STORE_DIRECTORY",
+    "blob_path",
+    "log_path",
+    "manifest_path",
+    "run_directory",
+    "task_directory",
+]
 
 STORE_DIRECTORY = ".asyncflow"
 DATABASE = "asyncflow.db"

@@ -14,7 +14,7 @@ class ArtifactRecord:
     """One artifact as stored: its bytes inlined here, or in the blob named by the digest."""
 
     digest: str
-    """BLAKE2b-160 of the serialized, uncompressed bytes, hex. Equal digests mean equal content."""
+    """BLAKE3-160 of the serialized, uncompressed bytes, hex. Equal digests mean equal content."""
     size_bytes: int
     """Serialized, before compression."""
     type: str

@@ -1,0 +1,74 @@
+"""Finds the store's directory, or makes it."""
+
+from __future__ import annotations
+
+import os
+
+from asyncflow.errors import StoreError
+from asyncflow.store.failures import write_failure
+from asyncflow.store.layout import STORE_DIRECTORY
+
+__all__ = ["HOME_VARIABLE", "find_home", "make_home"]
+
+HOME_VARIABLE = "ASYNCFLOW_HOME"
+"""Environment variable that names the store's directory itself."""
+
+_PARTS = ("blobs", "runs", "tmp")
+
+
+def find_home(start: str | None = None) -> str | None:
+    """Return the absolute path of the store that commands read: `ASYNCFLOW_HOME`, else the nearest `.asyncflow`.
+
+    The search goes upwards from `start` (None: the working directory). None means there is no store yet.
+    Raises StoreError if `ASYNCFLOW_HOME`, or what is found, is there and is not a directory.
+    """
+    named = os.environ.get(HOME_VARIABLE)
+    if named:
+        path = os.path.abspath(os.path.expanduser(named))
+        return _directory(path) if os.path.lexists(path) else None
+    directory = os.path.abspath(start or os.getcwd())
+    while True:
+        path = os.path.join(directory, STORE_DIRECTORY)
+        if os.path.lexists(path):
+            return _directory(path)
+        parent = os.path.dirname(directory)
+        if parent == directory:
+            return None
+        directory = parent
+
+
+def make_home(start: str | None = None) -> str:
+    """Return the absolute path of a store that can be written: the one `find_home` finds, else a new one, mode 0700.
+
+    A new one is made at `ASYNCFLOW_HOME`, else in `start` (None: the working directory).
+    Raises StoreError if it cannot be made or is read-only.
+    """
+    path = find_home(start)
+    if path is None:
+        named = os.environ.get(HOME_VARIABLE)
+        path = os.path.expanduser(named) if named else os.path.join(start or os.getcwd(), STORE_DIRECTORY)
+        path = os.path.abspath(path)
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        for part in _PARTS:
+            if not os.path.isdir(f"{path}/{part}"):
+                os.makedirs(f"{path}/{part}", mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise write_failure(error, path, "The store's directory") from error
+    if not os.access(f"{path}/tmp", os.W_OK | os.X_OK):
+        raise StoreError(
+            "The store's directory cannot be written to: it is read-only or belongs to somebody else.",
+            where=path,
+            hint=f"Make it writable (`ls -ld {path}`), or set {HOME_VARIABLE} to a directory that is.",
+        )
+    return path
+
+
+def _directory(path: str) -> str:
+    if os.path.isdir(path):
+        return path
+    raise StoreError(
+        "The store's directory is not a directory.",
+        where=path,
+        hint=f"Move that file away, or set {HOME_VARIABLE} to a directory.",
+    )

@@ -1,0 +1,200 @@
+"""The store in a directory of this machine: blobs, manifests, foreach items."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from asyncflow.errors import StoreError
+from asyncflow.machine.ids import ManifestKey
+from asyncflow.store import compression, items
+from asyncflow.store.blobs import BlobContent, has_blob, verify_blob, write_blob
+from asyncflow.store.content import KIND_RAW, KIND_ZSTD, InlineContent, inlined
+from asyncflow.store.digests import Buffer, digest_of
+from asyncflow.store.failures import damaged, missing, read_failure, write_failure
+from asyncflow.store.files import read_whole, write_atomically
+from asyncflow.store.layout import manifest_path
+from asyncflow.store.manifest import ArtifactRecord, Items, Manifest
+from asyncflow.store.manifests import decode_manifest, encode_manifest
+from asyncflow.store.serializers import named, serializer_for, type_name
+from asyncflow.store.unpicklable import unpicklable
+
+__all__ = ["INLINE_BYTES", "MOST_INLINED_BYTES", "LocalStore"]
+
+INLINE_BYTES = 4096
+"""Artifacts whose stored bytes are at most this long are inlined in the manifest."""
+MOST_INLINED_BYTES = 64 << 10
+"""What the inlined artifacts of one manifest may add up to; those beyond go to blobs."""
+_COMPRESS_AT_ONCE = 128 << 10
+"""Up to this size a content is compressed to see whether that pays; above, a probe says."""
+
+
+class LocalStore:
+    """Reads and writes a store's directory. Holds no open file, so it may be forked and shared freely.
+
+    Every method blocks. Writers in any number of processes are safe beside each other.
+    """
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        """Absolute path of the store's directory."""
+
+    # Blobs
+
+    def put_blob(self, buffers: Sequence[Buffer], *, what: str = "A blob") -> str:
+        """Store a content given in pieces; return its digest. Raises StoreError."""
+        size = sum(map(len, buffers))
+        digest = digest_of(buffers, size)
+        write_blob(self.root, digest, buffers, size, what=what)
+        return digest
+
+    def get_blob(self, digest: str, *, what: str = "A blob") -> memoryview:
+        """Return a content as private writable memory, mapped if large. Raises StoreError."""
+        return BlobContent(self.root, digest, None, what).view()
+
+    def has_blob(self, digest: str) -> bool:
+        """Say whether there is a file for the digest."""
+        return has_blob(self.root, digest)
+
+    def verify_blob(self, digest: str) -> None:
+        """Read a whole blob and compare it with its digest. Raises StoreError."""
+        verify_blob(self.root, digest)
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digest of every blob there is, in no order."""
+        try:
+            prefixes = os.listdir(f"{self.root}/blobs")
+        except FileNotFoundError:
+            return
+        for prefix in prefixes:
+            for rest in os.listdir(f"{self.root}/blobs/{prefix}"):
+                yield prefix + rest
+
+    # Artifacts
+
+    def dump(self, value: object, *, name: str = "", known: ArtifactRecord | None = None) -> ArtifactRecord:
+        """Store a value; return its record, with the bytes inlined if they are few.
+
+        `known` is a record the value may still be equal to: then that is returned, and nothing is written.
+        Raises UnpicklableArtifact naming the part that cannot be stored, or StoreError.
+        """
+        kind = type(value)
+        serializer = serializer_for(kind)
+        try:
+            buffers = serializer.dump(value)
+        except Exception as error:  # noqa: BLE001 - the user's own __reduce__ and __getstate__ may raise anything
+            raise unpicklable(f"self.{name}" if name else "the value", value, error) from error
+        size = sum(map(len, buffers))
+        digest = digest_of(buffers, size)
+        if known is not None and known.digest == digest and known.encoding == serializer.name:
+            return known
+        inline = self._store(digest, buffers, size, f"Artifact `{name}`")
+        return ArtifactRecord(
+            digest=digest,
+            size_bytes=size,
+            type=type_name(kind),
+            encoding=serializer.name,
+            inline=inline,
+            is_new=True,
+        )
+
+    def load(self, record: ArtifactRecord, *, name: str = "") -> Any:  # Any: the user's object
+        """Rebuild a value; arrays in it are writable, and use the file's pages until written to.
+
+        Raises StoreError if its bytes are missing or damaged, or its type cannot be rebuilt in this process.
+        """
+        what = f"Artifact `{name}`"
+        serializer = named(record.encoding)
+        if record.inline is None:
+            content = BlobContent(self.root, record.digest, record.size_bytes, what)
+        else:
+            content = InlineContent(record.inline, record.size_bytes)
+        try:
+            return serializer.load(content)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the user's own __setstate__ and imports may raise anything
+            raise StoreError(
+                f"{what} of type {record.type} cannot be rebuilt: {type(error).__name__}: {str(error)[:300]}",
+                where=f"blob {record.digest}",
+                hint="Install or import what its type needs; `asyncflow doctor` says if the store is damaged.",
+            ) from error
+
+    def _store(self, digest: str, buffers: Sequence[Buffer], size: int, what: str) -> bytes | None:
+        """Return the content in inline form, or write it to a blob and return None."""
+        if size <= INLINE_BYTES:
+            return inlined(KIND_RAW, b"".join(buffers))
+        frame = None
+        if size <= _COMPRESS_AT_ONCE:
+            frame = compression.compressed(buffers)
+            if len(frame) <= INLINE_BYTES:
+                return inlined(KIND_ZSTD, frame)
+        write_blob(self.root, digest, buffers, size, what=what, frame=frame)
+        return None
+
+    def fit_inline(self, artifacts: Mapping[str, ArtifactRecord]) -> dict[str, ArtifactRecord]:
+        """Return the records with at most 64 KiB inlined in all; the last ones beyond that are moved to blobs."""
+        fitted: dict[str, ArtifactRecord] = {}
+        inlined_bytes = 0
+        for name, record in artifacts.items():
+            length = 0 if record.inline is None else len(record.inline)
+            if length and inlined_bytes + length > MOST_INLINED_BYTES:
+                record = self._to_blob(record, name)
+            else:
+                inlined_bytes += length
+            fitted[name] = record
+        return fitted
+
+    def _to_blob(self, record: ArtifactRecord, name: str) -> ArtifactRecord:
+        assert record.inline is not None
+        content = InlineContent(record.inline, record.size_bytes).read()
+        write_blob(self.root, record.digest, [content], len(content), what=f"Artifact `{name}`")
+        return ArtifactRecord(
+            digest=record.digest,
+            size_bytes=record.size_bytes,
+            type=record.type,
+            encoding=record.encoding,
+            is_new=record.is_new,
+        )
+
+    # Foreach items
+
+    def write_items(self, iterable: Iterable[object], *, path: str = "the foreach") -> Items:
+        """Store the items of an iterable one at a time; see `asyncflow.store.items.write_items`."""
+        return items.write_items(self.root, iterable, path=path)
+
+    def read_item(self, of: Items, index: int, *, path: str = "the foreach") -> Any:  # Any: the user's object
+        """Return one item of a foreach without reading the others. Raises StoreError."""
+        return items.read_item(self.root, of, index, path=path)
+
+    # Manifests
+
+    def write_manifest(self, manifest: Manifest) -> ManifestKey:
+        """Write an attempt's manifest, replacing one that is there; return its key. Raises StoreError."""
+        path = manifest_path(self.root, manifest.run, manifest.task, manifest.attempt)
+        try:
+            write_atomically(self.root, path, [encode_manifest(manifest)])
+        except OSError as error:
+            what = f"The result of attempt {manifest.attempt} of {manifest.step} (task {manifest.task})"
+            raise write_failure(error, path, what) from error
+        return ManifestKey(manifest.run, manifest.task, manifest.attempt)
+
+    def read_manifest(self, run: int, task: int, attempt: int) -> Manifest:
+        """Return an attempt's manifest. Raises StoreError if it is missing, damaged or cannot be read."""
+        path = manifest_path(self.root, run, task, attempt)
+        what = f"The manifest of run {run}, task {task}, attempt {attempt}"
+        try:
+            return decode_manifest(read_whole(path))
+        except FileNotFoundError as error:
+            raise missing(path, what) from error
+        except OSError as error:
+            raise read_failure(error, path, what) from error
+        except ValueError as error:
+            raise damaged(path, what, str(error)) from error
+
+    def has_manifest(self, run: int, task: int, attempt: int) -> bool:
+        """Say whether an attempt left a manifest."""
+        return os.path.exists(manifest_path(self.root, run, task, attempt))
