@@ -1,0 +1,123 @@
+"""`current`: which run, step and task the code is in. Set by the worker; outside a task most of it is None."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["Current", "current"]
+
+_OUTSIDE: dict[str, Any] = {
+    "flow_name": None,
+    "run_id": None,
+    "step_name": None,
+    "task_id": None,
+    "retry_count": 0,
+    "origin_run_id": None,
+    "namespace": None,
+    "username": None,
+    "tags": frozenset(),
+    "tempdir": ".",
+    "parameter_names": (),
+    "path": (),
+    "iteration": 0,
+}
+"""What is told outside a task; its keys are what the worker binds, besides `graph`."""
+
+_ELSEWHERE = {
+    "card": "the step has no @card",
+    "parallel": "the step has no @parallel, or this version runs it without one",
+    "task": "this version has no client to read tasks with",
+    "run": "this version has no client to read runs with",
+    "trigger": "the run was not triggered by an event",
+    "project_name": "the flow has no @project",
+    "branch_name": "the flow has no @project",
+    "project_flow_name": "the flow has no @project",
+    "is_user_branch": "the flow has no @project",
+    "is_production": "the flow has no @project",
+}
+
+
+class Current:
+    """What a task may know of where it runs. One object per process, `current`."""
+
+    def __init__(self) -> None:
+        self._values: Mapping[str, Any] = {}
+
+    def _bind(self, **values: Any) -> None:
+        """Say where the process is. Called by the worker before the step; names are those of the properties.
+
+        Besides them: `path`, the indices of the foreach and branch levels, outermost first, and `iteration`, how
+        often a recursive step has come round; both make the `idempotency_key`.
+        """
+        self._values = values
+
+    def _clear(self) -> None:
+        """Forget everything: the process is in no task."""
+        self._values = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        values = self._values
+        if name in values:
+            return values[name]
+        if name in _OUTSIDE:
+            return _OUTSIDE[name]
+        why = _ELSEWHERE.get(name, "there is no such attribute")
+        raise AttributeError(f"current has no attribute '{name}': {why}", name=name)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.get(key) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*object.__dir__(self), *_OUTSIDE, *self._values})
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return an attribute's value, or the default where there is none."""
+        try:
+            return getattr(self, key, default)
+        except RuntimeError:
+            return default
+
+    @property
+    def is_running_flow(self) -> bool:
+        """The code runs in a task of a flow."""
+        return bool(self._values)
+
+    @property
+    def pathspec(self) -> str | None:
+        """`Flow/run/step/task`; None outside a task."""
+        if not self._values:
+            return None
+        return f"{self.flow_name}/{self.run_id}/{self.step_name}/{self.task_id}"
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """`run/step/path`: the same for every attempt of this task and for no other. None outside a task.
+
+        Hand it to services that do a thing once per key (payments, job submissions), so that a retry is harmless.
+        """
+        if not self._values:
+            return None
+        path = ".".join(str(index) for index in self.path) or "-"
+        turn = f"+{self.iteration}" if self.iteration else ""
+        return f"{self.run_id}/{self.step_name}/{path}{turn}"
+
+    @property
+    def graph(self) -> Mapping[str, Any]:
+        """The flow's graph as plain dictionaries and lists.
+
+        Raises:
+            RuntimeError: No flow is running.
+        """
+        graph = self._values.get("graph")
+        if graph is None:
+            raise RuntimeError("current.graph is there only while a flow runs")
+        return graph() if callable(graph) else graph
+
+
+current = Current()

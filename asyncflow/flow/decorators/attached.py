@@ -1,0 +1,114 @@
+"""Decorators that come from outside the file: `--with retry:times=4` puts one on every step that lacks it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+from asyncflow.flow.decorators.base import StepDecorator, make
+from asyncflow.flow.decorators.builtin import Catch, Environment, Parallel, Resources, Retry, Timeout
+from asyncflow.flow.errors import DecoratorAttributeError, UnknownDecoratorError
+from asyncflow.flow.steps import mark_of, steps_of
+
+__all__ = ["DECORATORS", "attach", "decorators_of", "parse_spec"]
+
+DECORATORS: dict[str, type[StepDecorator]] = {
+    kind.name: kind for kind in (Catch, Environment, Parallel, Resources, Retry, Timeout)
+}
+"""Every step decorator by name."""
+
+_ATTACHED = "__asyncflow_attached__"
+_GRAPH = "__asyncflow_graph__"
+
+
+def parse_spec(spec_text: str) -> StepDecorator:
+    """Read `name` or `name:attribute=value,attribute=value`; a value is JSON, a number or a text.
+
+    Raises:
+        UnknownDecoratorError: There is no decorator of that name.
+        DecoratorAttributeError: An attribute is unknown, or its value does not fit.
+    """
+    name, _, rest = spec_text.strip().partition(":")
+    kind = DECORATORS.get(name)
+    if kind is None:
+        close = difflib.get_close_matches(name, DECORATORS, n=1)
+        raise UnknownDecoratorError(
+            f"Unknown step decorator '{name}' in --with {spec_text}",
+            hint=(f"Did you mean {close[0]}? " if close else "") + f"Known: {', '.join(sorted(DECORATORS))}",
+        )
+    attributes: dict[str, Any] = {}
+    for part in _parts(rest):
+        attribute, equals, text = part.partition("=")
+        if not equals:
+            raise DecoratorAttributeError(
+                f"'{part}' in --with {spec_text} has no value",
+                hint=f"Write --with {name}:attribute=value,attribute=value",
+            )
+        attributes[attribute.strip()] = _value(text.strip())
+    return make(kind, attributes, where=f"--with {spec_text}")
+
+
+def attach(flow_class: type, spec_text: str) -> None:
+    """Put a decorator on every step of the flow that lacks it; what stands in the file wins.
+
+    Raises:
+        UnknownDecoratorError: There is no decorator of that name.
+        DecoratorAttributeError: An attribute is unknown, or its value does not fit.
+    """
+    attached: tuple[StepDecorator, ...] = flow_class.__dict__.get(_ATTACHED, ())
+    setattr(flow_class, _ATTACHED, (*attached, parse_spec(spec_text)))
+    if _GRAPH in flow_class.__dict__:
+        delattr(flow_class, _GRAPH)
+
+
+def decorators_of(flow_class: type, step: str) -> tuple[StepDecorator, ...]:
+    """Return a step's decorators: its own from the bottom up, then attached ones in the order given.
+
+    Raises:
+        KeyError: The flow has no such step.
+    """
+    return decorators_on(flow_class, steps_of(flow_class)[step])
+
+
+def decorators_on(flow_class: type, method: FunctionType) -> tuple[StepDecorator, ...]:
+    """Return the decorators of a step given as its method."""
+    mark = mark_of(method)
+    decorators = list(mark.decorators) if mark is not None else []
+    for added in flow_class.__dict__.get(_ATTACHED, ()):
+        if added.allow_multiple or not any(isinstance(other, type(added)) for other in decorators):
+            decorators.append(added)
+    return tuple(decorators)
+
+
+def _value(text: str) -> Any:  # Any: what JSON can say
+    for read in (json.loads, int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Cut at commas that are not inside brackets or a JSON text."""
+    depth, is_quoted, is_escaped, begin = 0, False, False, 0
+    for position, character in enumerate(text):
+        if is_escaped:
+            is_escaped = False
+        elif is_quoted:
+            is_escaped = character == "\\"
+            is_quoted = character != '"'
+        elif character == '"':
+            is_quoted = True
+        elif character in "[{":
+            depth += 1
+        elif character in "]}":
+            depth -= 1
+        elif character == "," and depth <= 0:
+            yield text[begin:position]
+            begin = position + 1
+    if text[begin:].strip():
+        yield text[begin:]

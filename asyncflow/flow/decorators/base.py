@@ -1,0 +1,120 @@
+"""How step decorators work: what they are made of, how they come onto a step, and who may stand where.
+
+A decorator is a frozen dataclass whose fields are its attributes. It decides nothing when the flow runs: the graph
+carries what it says to the machine (retry, catch, timeout, resources) and to the worker (environment, catch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+
+from asyncflow.flow.errors import DecoratorAttributeError, DuplicateDecoratorError, MisplacedDecoratorError
+from asyncflow.flow.steps import mark_of, where_of
+
+if TYPE_CHECKING:
+    from asyncflow.flow.graph import StepInfo
+
+__all__ = ["Method", "StepDecorator", "decorate", "make"]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDecorator:
+    """Base of all step decorators. A subclass adds fields, `name`, and checks in `__post_init__`."""
+
+    name: ClassVar[str]
+    allow_multiple: ClassVar[bool] = False
+    given: tuple[str, ...] = field(default=(), repr=False)
+    """Names of the attributes that were given, not defaulted."""
+
+    @classmethod
+    def attribute_names(cls) -> tuple[str, ...]:
+        """Names of the attributes that may be given."""
+        return tuple(item.name for item in fields(cls) if item.name != "given")
+
+    def attributes(self) -> dict[str, Any]:  # Any: JSON-like, and exception classes
+        """Return every attribute with its value."""
+        return {name: getattr(self, name) for name in self.attribute_names()}
+
+    def complaint(self, info: StepInfo) -> str:
+        """Say why the decorator cannot be on this step; empty when it can."""
+        return ""
+
+    def refuse(self, attribute: str, wanted: str) -> NoReturn:
+        """Refuse the value of an attribute.
+
+        Raises:
+            DecoratorAttributeError: Always.
+        """
+        value = getattr(self, attribute)
+        raise DecoratorAttributeError(f"@{self.name} has {attribute}={value!r:.100}, which is not {wanted}")
+
+    def number(self, attribute: str, *, at_least: float = 0.0, is_whole: bool = False) -> None:
+        """Check that an attribute is a number or a text that reads as one, and keep the number."""
+        value = getattr(self, attribute)
+        wanted = f"a {'whole ' if is_whole else ''}number of at least {at_least:g}"
+        try:
+            read: float = int(str(value)) if is_whole else float(value)
+        except (TypeError, ValueError):
+            self.refuse(attribute, wanted)
+        if isinstance(value, bool) or not at_least <= read < float("inf"):
+            self.refuse(attribute, wanted)
+        object.__setattr__(self, attribute, value if isinstance(value, int | float) else read)
+
+
+def make(kind: type[StepDecorator], attributes: Mapping[str, Any], *, where: str = "") -> StepDecorator:
+    """Make a decorator from attributes by name.
+
+    Raises:
+        DecoratorAttributeError: An attribute is unknown, or its value does not fit.
+    """
+    known = kind.attribute_names()
+    for name in attributes:
+        if name not in known:
+            listed = f"Known attributes: {', '.join(known)}" if known else "It has no attributes."
+            raise DecoratorAttributeError(
+                f"@{kind.name} has no attribute '{name}'", where=where, hint=listed
+            )
+    try:
+        return kind(given=tuple(attributes), **attributes)
+    except DecoratorAttributeError as error:
+        raise type(error)(error.message, where=where, hint=error.hint) from None
+
+
+def decorate(
+    kind: type[StepDecorator], method: Method | None, attributes: Mapping[str, Any]
+) -> Any:  # Any: the method, or a function that decorates one
+    """Put a decorator onto a step, in the bare form (`method` is given) or the called one (it is None).
+
+    Raises:
+        MisplacedDecoratorError: It is not above `@step`.
+        DuplicateDecoratorError: The step has it already.
+        DecoratorAttributeError: An attribute is unknown, or its value does not fit.
+    """
+
+    def apply(method: Method) -> Method:
+        where = where_of(method)
+        mark = mark_of(method)
+        if mark is None:
+            raise MisplacedDecoratorError(
+                f"@{kind.name} is not above a @step", where=where, hint=_placing_hint(kind, method)
+            )
+        if not kind.allow_multiple and any(isinstance(other, kind) for other in mark.decorators):
+            step = getattr(method, "__name__", "?")
+            raise DuplicateDecoratorError(
+                f"Step {step} has @{kind.name} twice", where=where, hint="Keep one of them."
+            )
+        mark.decorators.append(make(kind, attributes, where=where))
+        return method
+
+    return apply if method is None else apply(method)
+
+
+def _placing_hint(kind: type[StepDecorator], method: object) -> str:
+    if isinstance(method, FunctionType):
+        return f"Write @{kind.name} first and @step below it, directly above `def`."
+    return f"Give attributes by name, such as @{kind.name}({next(iter(kind.attribute_names()), '')}=...)"
