@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from asyncflow.events.codec import Recorded
 from asyncflow.machine.events import Event
 
 __all__ = ["EventLog"]
@@ -28,6 +29,9 @@ class EventLog(Protocol):
         """
         ...
 
-    async def read(self, run: int, *, after: int = 0) -> Sequence[Event]:
-        """Return the run's events with number >= `after`, in order. An unknown run has none."""
+    async def read(self, run: int, *, after: int = 0) -> Sequence[Recorded]:
+        """Return the run's events with number >= `after`, in order. An unknown run has none.
+
+        Events of a newer release are `UnknownEvent`: they count, and `evolve` skips them.
+        """
         ...

@@ -1,0 +1,2 @@
+-- Forgets what the view `tags` shows, of one run or (:run null) of all.
+DELETE FROM tags WHERE :run IS NULL OR run = :run

@@ -1,0 +1,2 @@
+-- Records a batch of events.
+INSERT INTO batches (run, seq, count, at, body) VALUES (?, ?, ?, ?, ?)

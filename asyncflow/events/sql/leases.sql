@@ -1,0 +1,2 @@
+-- All leases.
+SELECT run, owner, host, boot, pid, process_start, acquired_at, heartbeat_at FROM leases

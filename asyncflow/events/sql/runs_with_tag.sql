@@ -1,0 +1,2 @@
+-- Runs that carry a tag.
+SELECT run FROM tags WHERE tag = ?
