@@ -64,7 +64,9 @@ class DigitsSweepFlow(FlowSpec):
             print(f"{score:7.2%}  {name}")
         self.model.fit(self.train_images, self.train_labels)
         self.accuracy = self.model.score(self.test_images, self.test_labels)
-        print(f"Best: {self.ranking[0][1]}, accuracy {self.accuracy:.2%} on {len(self.test_labels)} unseen digits")
+        print(
+            f"Best: {self.ranking[0][1]}, accuracy {self.accuracy:.2%} on {len(self.test_labels)} unseen digits"
+        )
 
 
 if __name__ == "__main__":

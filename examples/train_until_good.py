@@ -12,7 +12,9 @@ from asyncflow import FlowSpec, Parameter, step
 class TrainUntilGoodFlow(FlowSpec):
     """Add trees to a boosted model until it is good enough, or the rounds are used up."""
 
-    good_enough = Parameter("good-enough", help="Accuracy on the held-out part to reach", type=float, default=0.95)
+    good_enough = Parameter(
+        "good-enough", help="Accuracy on the held-out part to reach", type=float, default=0.95
+    )
     trees = Parameter("trees", help="Trees added in a round", type=int, default=4)
     max_rounds = Parameter("max-rounds", help="Rounds before it gives up", type=int, default=20)
 

@@ -22,7 +22,9 @@ def shipped_csv():
 class WineStatisticsFlow(FlowSpec):
     """What tells the three cultivars apart?"""
 
-    file = Parameter("file", help="CSV file with a column `target`; the shipped wine data if left out", default="")
+    file = Parameter(
+        "file", help="CSV file with a column `target`; the shipped wine data if left out", default=""
+    )
 
     @step
     def start(self):
