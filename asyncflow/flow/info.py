@@ -48,7 +48,7 @@ def _step(graph: FlowGraph, info: StepInfo) -> dict[str, Any]:
         "source_file": info.file,
         "doc": info.doc,
         "decorators": [
-            {"name": item.name, "attributes": _plain(item.attributes()), "statically_defined": True}
+            {"name": item.name, "attributes": _plain(item.shown()), "statically_defined": True}
             for item in info.decorators
         ],
         "next": list(info.targets),

@@ -40,6 +40,10 @@ class StepDecorator:
         """Return every attribute with its value."""
         return {name: getattr(self, name) for name in self.attribute_names()}
 
+    def shown(self) -> dict[str, Any]:  # Any: as above
+        """Return the attributes as everybody may see them: in the graph's JSON, in listings."""
+        return self.attributes()
+
     def complaint(self, info: StepInfo) -> str:
         """Say why the decorator cannot be on this step; empty when it can."""
         return ""

@@ -144,6 +144,10 @@ class Environment(StepDecorator):
                 self.refuse("vars", "a dictionary of names and texts")
         object.__setattr__(self, "vars", {name: str(value) for name, value in self.vars.items()})
 
+    def shown(self) -> dict[str, Any]:  # Any: as in the base
+        """Return the names only: values may be secrets, and the graph is stored with every run."""
+        return {"vars": dict.fromkeys(self.vars, "...")}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Resources(StepDecorator):
