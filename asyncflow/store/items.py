@@ -58,7 +58,7 @@ def _write_each(file: _ItemFile, iterator: Iterator[object], path: str) -> array
             continue
         try:
             parts = pickle_parts(item)
-        except Exception as error:  # noqa: BLE001 - the user's own __reduce__ and __getstate__ may raise anything
+        except Exception as error:
             raise unpicklable(f"{path}[{len(starts)}]", item, error) from error
         if len(parts) == 1:
             note(file.offset)

@@ -75,8 +75,15 @@ class LocalStore:
 
     # Artifacts
 
-    def dump(self, value: object, *, name: str = "", known: ArtifactRecord | None = None) -> ArtifactRecord:
-        """Store a value; return its record, with the bytes inlined if they are few.
+    def dump(
+        self,
+        value: object,
+        *,
+        name: str = "",
+        known: ArtifactRecord | None = None,
+        inline_bytes: int = INLINE_BYTES,
+    ) -> ArtifactRecord:
+        """Store a value; return its record, with the bytes inlined if they are at most `inline_bytes`.
 
         `known` is a record the value may still be equal to: then that is returned, and nothing is written.
         Raises UnpicklableArtifact naming the part that cannot be stored, or StoreError.
@@ -85,13 +92,13 @@ class LocalStore:
         serializer = serializer_for(kind)
         try:
             buffers = serializer.dump(value)
-        except Exception as error:  # noqa: BLE001 - the user's own __reduce__ and __getstate__ may raise anything
+        except Exception as error:
             raise unpicklable(f"self.{name}" if name else "the value", value, error) from error
         size = sum(map(len, buffers))
         digest = digest_of(buffers, size)
         if known is not None and known.digest == digest and known.encoding == serializer.name:
             return known
-        inline = self._store(digest, buffers, size, f"Artifact `{name}`")
+        inline = self._store(digest, buffers, size, what=f"Artifact `{name}`", inline_bytes=inline_bytes)
         return ArtifactRecord(
             digest=digest,
             size_bytes=size,
@@ -116,21 +123,23 @@ class LocalStore:
             return serializer.load(content)
         except StoreError:
             raise
-        except Exception as error:  # noqa: BLE001 - the user's own __setstate__ and imports may raise anything
+        except Exception as error:
             raise StoreError(
                 f"{what} of type {record.type} cannot be rebuilt: {type(error).__name__}: {str(error)[:300]}",
                 where=f"blob {record.digest}",
                 hint="Install or import what its type needs; `asyncflow doctor` says if the store is damaged.",
             ) from error
 
-    def _store(self, digest: str, buffers: Sequence[Buffer], size: int, what: str) -> bytes | None:
-        """Return the content in inline form, or write it to a blob and return None."""
-        if size <= INLINE_BYTES:
+    def _store(
+        self, digest: str, buffers: Sequence[Buffer], size: int, *, what: str, inline_bytes: int
+    ) -> bytes | None:
+        """Return the content in inline form if that is short enough, else write it to a blob."""
+        if size <= inline_bytes:
             return inlined(KIND_RAW, b"".join(buffers))
         frame = None
         if size <= _COMPRESS_AT_ONCE:
             frame = compression.compressed(buffers)
-            if len(frame) <= INLINE_BYTES:
+            if len(frame) <= inline_bytes:
                 return inlined(KIND_ZSTD, frame)
         write_blob(self.root, digest, buffers, size, what=what, frame=frame)
         return None

@@ -86,7 +86,7 @@ def unpickle(view: memoryview) -> Any:  # Any: the user's object
     Raises ValueError if the content is damaged, and whatever the value's own code raises.
     """
     if not view or view[0] == _PLAIN:
-        return pickle.loads(view)  # noqa: S301 - the store holds what the user's own tasks wrote
+        return pickle.loads(view)  # the store holds what the user's own tasks wrote
     if len(view) < _HEAD.size:
         raise ValueError("it is cut off")
     magic, count, pickled = _HEAD.unpack_from(view)
@@ -95,4 +95,4 @@ def unpickle(view: memoryview) -> Any:  # Any: the user's object
         raise ValueError("it does not begin as a pickle does")
     table = struct.unpack_from(f"<{2 * count}Q", view, _HEAD.size)
     pieces = [view[offset : offset + length] for offset, length in zip(table[::2], table[1::2], strict=True)]
-    return pickle.loads(view[start : start + pickled], buffers=pieces)  # noqa: S301 - as above
+    return pickle.loads(view[start : start + pickled], buffers=pieces)  # as above

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from asyncflow.errors import UserError
+from asyncflow.errors import ExitCode, UserError
 from asyncflow.store.pickling import pickle_parts
 from asyncflow.store.serializers import type_name
 
@@ -21,6 +21,8 @@ class UnpicklableArtifact(UserError):
     """An artifact cannot be stored; trying again cannot help."""
 
     headline = "Artifact cannot be stored"
+    exit_code = ExitCode.FAILURE
+    is_retryable = False
 
 
 class Culprit(NamedTuple):

@@ -1,0 +1,118 @@
+"""What a flow object asks of the task it runs in: inherited artifacts, foreach item, merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from asyncflow.flow.errors import MergeError
+from asyncflow.machine.ids import ManifestKey
+from asyncflow.store.local import LocalStore
+from asyncflow.store.manifest import ArtifactRecord, FrameRecord, Manifest
+from asyncflow.worker.frames import Frames, frames_below
+from asyncflow.worker.inputs import Inputs
+from asyncflow.worker.merge import merged_artifacts
+from asyncflow.worker.spec import TaskSpec
+
+__all__ = ["Binding", "bind"]
+
+_SCALARS = (int, float, str, bytes, bool, type(None))
+
+
+class Binding:
+    """A task as its flow object sees it (`asyncflow.flow.binding.TaskBinding`)."""
+
+    __slots__ = ("_frames", "_scalars", "_store", "frames", "inherited", "inputs")
+
+    def __init__(
+        self,
+        store: LocalStore,
+        inherited: dict[str, ArtifactRecord],
+        frames: tuple[FrameRecord, ...],
+        gangs: frozenset[str],
+        inputs: Inputs | None,
+    ) -> None:
+        self._store = store
+        self.inherited = inherited
+        """What the task begins with, by name; `merge_artifacts` adds to it."""
+        self.frames = frames
+        self.inputs = inputs
+        """None: the step is no join."""
+        self._frames = Frames(store, frames, gangs)
+        self._scalars: dict[str, object] = {}
+
+    @property
+    def input(self) -> Any:  # Any: the user's object
+        """The foreach item of the innermost foreach level; None outside a foreach."""
+        return self._frames.input
+
+    @property
+    def index(self) -> int | None:
+        """Index in the innermost foreach; None outside a foreach."""
+        return self._frames.index
+
+    def load(self, name: str) -> Any:  # Any: the user's object
+        """Return an inherited artifact or parameter. Raises KeyError if there is none, StoreError if it is damaged."""
+        value = self._store.load(self.inherited[name], name=name)
+        if type(value) in _SCALARS:
+            self._scalars[name] = value
+        return value
+
+    def names(self) -> Iterable[str]:
+        """Names of the inherited artifacts."""
+        return self.inherited.keys()
+
+    def foreach_stack(self) -> list[tuple[int, int, Any]]:
+        """(index, number of splits, value) per foreach level, outermost first."""
+        return self._frames.stack()
+
+    def merge(
+        self,
+        flow: Any,  # Any: a FlowSpec
+        inputs: Sequence[Any],  # Any: what the user passed
+        *,
+        include: Sequence[str],
+        exclude: Sequence[str],
+    ) -> None:
+        """Take over what the branches agree on. Raises the merge errors, and then has taken nothing."""
+        if self.inputs is None:
+            raise MergeError(
+                "merge_artifacts was called in a step that is no join",
+                hint="Call it in a step that takes inputs: def join(self, inputs).",
+            )
+        taken = {**flow.__dict__, **self.inherited}
+        self.inherited |= merged_artifacts(inputs, taken=taken, include=include, exclude=exclude)
+
+    def is_untouched(self, name: str, value: object) -> bool:
+        """Say whether a value is what was loaded under that name and cannot have been changed in place."""
+        return value is self._scalars.get(name, self)
+
+
+def bind(
+    flow_class: type, spec: TaskSpec, parameters: ManifestKey, store: LocalStore, gangs: frozenset[str]
+) -> Binding:
+    """Read the manifests an attempt starts from: its parent's, or for a join the split's and the parameters'.
+
+    Raises StoreError if one is missing or damaged.
+    """
+    if spec.split is None:
+        parent = store.read_manifest(*spec.inputs[0])
+        frames = frames_below(parent, spec.index, spec.width)
+        return Binding(store, _as_inherited(parent), frames, gangs, None)
+    split = store.read_manifest(*spec.split)
+    inputs = Inputs(flow_class, store, spec.inputs, gangs)
+    return Binding(store, _as_inherited(store.read_manifest(*parameters)), split.frames, gangs, inputs)
+
+
+def _as_inherited(manifest: Manifest) -> dict[str, ArtifactRecord]:
+    return {name: _old(record) if record.is_new else record for name, record in manifest.artifacts.items()}
+
+
+def _old(record: ArtifactRecord) -> ArtifactRecord:
+    return ArtifactRecord(
+        digest=record.digest,
+        size_bytes=record.size_bytes,
+        type=record.type,
+        encoding=record.encoding,
+        inline=record.inline,
+    )

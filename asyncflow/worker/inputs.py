@@ -1,0 +1,159 @@
+"""What a join gets as `inputs`: its branches in order, each read when it is first asked for something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import FunctionType, MethodType
+from typing import Any, NoReturn, overload
+
+from asyncflow.machine.ids import ManifestKey
+from asyncflow.store.local import LocalStore
+from asyncflow.store.manifest import Manifest
+from asyncflow.worker.frames import Frames
+
+__all__ = ["Input", "Inputs"]
+
+_NO_PICKLE = (
+    "Flows can't be serialized. Maybe you are trying to store one of the `inputs` in an attribute? "
+    "Store the attributes of it that you need, such as self.x = inputs[0].x"
+)
+
+
+class Input:
+    """The flow as one branch left it: its artifacts, parameters, constants, methods. Read-only."""
+
+    _flow_class: type
+    _key: ManifestKey
+    _store: LocalStore
+    _gangs: frozenset[str]
+
+    def __init__(self, flow_class: type, store: LocalStore, key: ManifestKey, gangs: frozenset[str]) -> None:
+        self.__dict__.update(_flow_class=flow_class, _store=store, _key=key, _gangs=gangs)
+
+    def _manifest(self) -> Manifest:
+        manifest: Manifest | None = self.__dict__.get("_manifest_read")
+        if manifest is None:
+            manifest = self.__dict__["_manifest_read"] = self._store.read_manifest(*self._key)
+        return manifest
+
+    def _frames(self) -> Frames:
+        return Frames(self._store, self._manifest().frames, self._gangs)
+
+    @property
+    def index(self) -> int | None:
+        """Its position in the innermost foreach; None outside a foreach."""
+        return self._frames().index
+
+    @property
+    def input(self) -> Any:  # Any: the user's object
+        """Its item of the innermost foreach; None outside a foreach."""
+        return self._frames().input
+
+    def foreach_stack(self) -> list[tuple[int, int, Any]]:  # Any: the user's objects
+        """Return (index, number of splits, value) of each foreach around it, outermost first."""
+        return self._frames().stack()
+
+    @property
+    def name(self) -> str:
+        """Name of the flow."""
+        return self._flow_class.__name__
+
+    def __getattr__(self, name: str) -> Any:  # Any: the user's object
+        if name.startswith("__"):
+            raise AttributeError(name)
+        record = self._manifest().artifacts.get(name)
+        if record is not None:
+            value = self.__dict__[name] = self._store.load(record, name=name)
+            return value
+        for owner in self._flow_class.__mro__:
+            if name in owner.__dict__:
+                return self._of_class(name, owner.__dict__[name])
+        manifest = self._manifest()
+        raise AttributeError(
+            f"Flow {self._flow_class.__name__} has no attribute '{name}' in the input from step "
+            f"{manifest.step} (task {manifest.task}): that branch did not set it",
+            name=name,
+        )
+
+    def _of_class(self, name: str, attribute: Any) -> Any:  # Any: the user's object
+        if isinstance(attribute, FunctionType):
+            return MethodType(attribute, self)
+        if isinstance(attribute, property) and attribute.fget is not None:
+            return attribute.fget(self)
+        return getattr(self._flow_class, name)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"inputs are read-only: set self.{name} instead", name=name)
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"inputs are read-only: '{name}' cannot be deleted", name=name)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(_NO_PICKLE)
+
+    def __repr__(self) -> str:
+        return f"<input of {self._flow_class.__name__}, task {self._key.task}>"
+
+
+class Inputs(Sequence[Input]):
+    """The branches of a join: of a foreach by index, of a static split in the order of `self.next`.
+
+    `inputs.train` is the (last) branch that came from step `train`.
+    """
+
+    def __init__(
+        self, flow_class: type, store: LocalStore, keys: Sequence[ManifestKey], gangs: frozenset[str]
+    ) -> None:
+        self._flow_class = flow_class
+        self._store = store
+        self._keys = keys
+        self._gangs = gangs
+        self._made: dict[int, Input] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Input: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Input]: ...
+
+    def __getitem__(self, index: int | slice) -> Input | list[Input]:
+        if isinstance(index, slice):
+            return [self._at(position) for position in range(len(self._keys))[index]]
+        try:
+            return self._at(range(len(self._keys))[index])
+        except IndexError:
+            raise IndexError(f"inputs[{index}]: the join has {len(self._keys)} inputs") from None
+
+    def __iter__(self) -> Iterator[Input]:
+        return (self._at(position) for position in range(len(self._keys)))
+
+    def __getattr__(self, step: str) -> Input:
+        if step.startswith("_"):
+            raise AttributeError(step)
+        found: dict[str, None] = {}
+        for position in range(len(self._keys) - 1, -1, -1):
+            branch = self._at(position)
+            came_from = branch._manifest().step
+            if came_from == step:
+                return branch
+            found[came_from] = None
+        known = ", ".join(reversed(found)) or "none, it has no inputs"
+        raise AttributeError(
+            f"No input of this join came from step '{step}'; they came from: {known}", name=step
+        )
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(_NO_PICKLE)
+
+    def __repr__(self) -> str:
+        return f"<{len(self._keys)} inputs>"
+
+    def _at(self, position: int) -> Input:
+        branch = self._made.get(position)
+        if branch is None:
+            key = self._keys[position]
+            branch = self._made[position] = Input(self._flow_class, self._store, key, self._gangs)
+        return branch
