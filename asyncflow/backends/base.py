@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,7 +62,7 @@ class Backend(Protocol):
         """
         ...
 
-    def facts(self) -> AsyncIterator[Sequence[Fact]]:
+    def facts(self) -> AsyncGenerator[Sequence[Fact], None]:
         """Yield what happens to all attempts, in batches, until `aclose`. Consumed once."""
         ...
 

@@ -7,7 +7,7 @@ forked by the caller before any of this, from a process without threads or an ev
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -180,16 +180,16 @@ class _Session:
         from asyncflow.backends.local import LocalBackend
 
         backend = LocalBackend(self.zygote, spec, self.observer, isolation=self.request.isolation)
-        driver = Driver(
-            state, log=self.log, backend=backend, clock=self.clock, publish=self.observer.events
-        )
+        driver = Driver(state, log=self.log, backend=backend, clock=self.clock, publish=self.observer.events)
         in_flight = [Attempt(task, state.tasks[task].number) for task in state.running]
+        status: RunStatus | None = None
         async with _closing(backend.aclose), anyio.create_task_group() as keepers:
             keepers.start_soon(watch_signals, driver.inbox, self.clock)
             adopted = await backend.adopt(in_flight)
             keepers.start_soon(self._keep_lease, spec.run, driver)
             status = await driver.drive(spec.run, begin(adopted), _to_repeat(state, adopted))
             keepers.cancel_scope.cancel()
+        assert status is not None, "a driver that returns has a status"
         return RunResult(run=spec.run, status=status)
 
     async def _keep_lease(self, run: int, driver: Driver) -> None:
@@ -204,7 +204,7 @@ def _to_repeat(state: RunState, adopted: Sequence[Fact]) -> tuple[Command, ...]:
 
 
 @asynccontextmanager
-async def _closing(close: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+async def _closing(close: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
     try:
         yield
     finally:
@@ -248,13 +248,13 @@ def _run_loop(main: Callable[[], Coroutine[Any, Any, RunResult]]) -> RunResult:
         raise _first_of_ours(group) from group
 
 
-def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _first_of_ours(group: BaseExceptionGroup[Any]) -> BaseException:  # Any: exception groups are covariant
     """Unwrap what a task group raised: our own error if there is one, else the first."""
     leaves = list(_leaves(group))
     return next((error for error in leaves if isinstance(error, AsyncflowError)), leaves[0])
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:  # Any: as above
     found: list[BaseException] = []
     for error in group.exceptions:
         found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])

@@ -4,44 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from asyncflow.events.rows import TaskRow, TaskStatus
 from asyncflow.machine.decide import step
 from asyncflow.machine.events import Limits, TaskCloned
 from asyncflow.machine.facts import RunRequested
 from asyncflow.machine.graph import Graph
-from asyncflow.machine.ids import ManifestKey
 from asyncflow.machine.outcome import ErrorInfo
 from asyncflow.machine.state import CloneKey, CloneSource, RunState
 
-__all__ = ["OriginTask", "PlannedStep", "clone_sources", "has_same_shape", "plan_resume", "rerun_closure"]
+__all__ = ["PlannedStep", "clone_sources", "has_same_shape", "plan_resume", "rerun_closure"]
 
-GOOD = ("succeeded", "caught", "cloned")
-
-
-class OriginTask(Protocol):
-    """A task of the origin run as the event views tell it."""
-
-    @property
-    def run(self) -> int: ...
-    @property
-    def task(self) -> int: ...
-    @property
-    def step(self) -> str: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def iteration(self) -> int: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def attempt(self) -> int: ...
-    @property
-    def width(self) -> int | None: ...
-    @property
-    def chosen(self) -> str | None: ...
-    @property
-    def origin(self) -> ManifestKey | None: ...
+GOOD = (TaskStatus.SUCCEEDED, TaskStatus.CAUGHT, TaskStatus.CLONED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +32,7 @@ class PlannedStep:
 
 
 def clone_sources(
-    tasks: Iterable[OriginTask], graph: Graph, rerun_steps: Sequence[str]
+    tasks: Iterable[TaskRow], graph: Graph, rerun_steps: Sequence[str]
 ) -> dict[CloneKey, CloneSource]:
     """Collect the good tasks of a run, by where they stand, leaving out steps that are to run again."""
     skipped = dict.fromkeys(rerun_steps)
@@ -81,7 +55,10 @@ def has_same_shape(old: Graph, new: Graph) -> bool:
 
 
 def plan_resume(
-    graph: Graph, tasks: Sequence[OriginTask], sources: Mapping[CloneKey, CloneSource], rerun_steps: Sequence[str]
+    graph: Graph,
+    tasks: Sequence[TaskRow],
+    sources: Mapping[CloneKey, CloneSource],
+    rerun_steps: Sequence[str],
 ) -> list[PlannedStep]:
     """Say step by step what a resume would reuse and what it would run, by asking the machine itself."""
     state = RunState(graph=graph, clones=sources)
@@ -93,15 +70,13 @@ def plan_resume(
     return [_planned(name, reused[name], tasks, rerun_steps) for name in graph.steps]
 
 
-def _planned(
-    name: str, reused: int, tasks: Sequence[OriginTask], rerun_steps: Sequence[str]
-) -> PlannedStep:
+def _planned(name: str, reused: int, tasks: Sequence[TaskRow], rerun_steps: Sequence[str]) -> PlannedStep:
     known = [task for task in tasks if task.step == name]
     rerun = len(known) - reused
     return PlannedStep(step=name, reused=reused, rerun=rerun, why=_why(name, reused, known, rerun_steps))
 
 
-def _why(name: str, reused: int, known: Sequence[OriginTask], rerun_steps: Sequence[str]) -> str:
+def _why(name: str, reused: int, known: Sequence[TaskRow], rerun_steps: Sequence[str]) -> str:
     if rerun_steps and name == rerun_steps[0]:
         return "asked for"
     if name in rerun_steps:
@@ -115,10 +90,11 @@ def _why(name: str, reused: int, known: Sequence[OriginTask], rerun_steps: Seque
     return "" if reused == len(known) else "its inputs run again"
 
 
-def _source(task: OriginTask) -> CloneSource:
-    key = task.origin or ManifestKey(task.run, task.task, task.attempt)
-    caught = ErrorInfo("", "") if task.status == "caught" else None
-    return CloneSource(key, task.width, task.chosen, caught)
+def _source(task: TaskRow) -> CloneSource:
+    caught = None
+    if task.status == TaskStatus.CAUGHT:
+        caught = ErrorInfo(task.error_type or "", task.error_message or "", task.error_traceback or "")
+    return CloneSource(task.key, task.width, task.chosen, caught)
 
 
 def _path(text: str) -> tuple[int, ...]:

@@ -105,6 +105,6 @@ class Driver:
         effects.start_soon(perform)
 
     async def _listen(self) -> None:
-        async with aclosing(self._backend.facts()) as stream:  # pyright: ignore[reportArgumentType]
+        async with aclosing(self._backend.facts()) as stream:
             async for facts in stream:
                 self.inbox.put(facts)

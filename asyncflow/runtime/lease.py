@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ POLL_S = 0.5
 
 
 @asynccontextmanager
-async def held_lease(log: SqliteLog, run: int) -> AsyncIterator[None]:
+async def held_lease(log: SqliteLog, run: int) -> AsyncGenerator[None]:
     """Hold the run's lease.
 
     Raises:
