@@ -117,7 +117,7 @@ class Current:
         graph = self._values.get("graph")
         if graph is None:
             raise RuntimeError("current.graph is there only while a flow runs")
-        return graph() if callable(graph) else graph
+        return graph if isinstance(graph, Mapping) else graph()
 
 
 current = Current()

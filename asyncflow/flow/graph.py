@@ -12,7 +12,7 @@ from asyncflow.flow.decorators.builtin import Catch, Environment, Resources, Ret
 from asyncflow.machine import graph as machine
 from asyncflow.machine.graph import Transition
 
-__all__ = ["Arrival", "FlowGraph", "NextProblem", "NodeType", "ProblemKind", "StepInfo"]
+__all__ = ["Arrival", "FlowGraph", "NextProblem", "NodeType", "ProblemKind", "StepInfo", "node_type"]
 
 
 class NodeType(StrEnum):
@@ -207,7 +207,7 @@ def node_type(info: StepInfo, *, is_start: bool) -> NodeType:
     """Return what kind of node a step is."""
     if info.transition is Transition.END:
         return NodeType.END
-    if info.transition in _SPLIT_TYPES:
+    if info.transition is not None and info.transition in _SPLIT_TYPES:
         return _SPLIT_TYPES[info.transition]
     if info.is_join:
         return NodeType.JOIN

@@ -96,7 +96,7 @@ class IncludeFile(Parameter):
         parser = self._load_parser(self.parser) if isinstance(self.parser, str) else self.parser
         try:
             return parser(content)
-        except Exception as error:  # noqa: BLE001 - the user's function may raise anything
+        except Exception as error:  # the user's function may raise anything
             raise self.error(
                 f"The parser of {option} raised {type(error).__name__}: {error!s:.500}",
                 hint="Correct the file, or the parser.",

@@ -95,9 +95,7 @@ def _sequence(graph: FlowGraph, name: str | None, *, stop: str | None, shown: di
         info = graph.steps[name]
         if info.opens:
             join = _join_of(graph, name)
-            steps.append(
-                [_sequence(graph, target, stop=join, shown=shown) for target in info.targets]
-            )
+            steps.append([_sequence(graph, target, stop=join, shown=shown) for target in info.targets])
             name = join
         elif len(info.targets) > 1:
             meeting = _meeting(graph, info)
@@ -111,9 +109,7 @@ def _sequence(graph: FlowGraph, name: str | None, *, stop: str | None, shown: di
 
 def _meeting(graph: FlowGraph, info: StepInfo) -> str | None:
     """Return the first step, in graph order, that every case of a switch leads to."""
-    reached = [
-        {target, *_descendants(graph, target)} for target in info.targets if target != info.name
-    ]
+    reached = [{target, *_descendants(graph, target)} for target in info.targets if target != info.name]
     common = set.intersection(*reached) if reached else set()
     return next((name for name in graph.steps if name in common and name != info.name), None)
 

@@ -116,7 +116,9 @@ def _start_is_first(graph: FlowGraph) -> Issues:
     for info in graph.steps.values():
         if graph.start in info.targets:
             message = f"Step {info.name} goes to {graph.start}, but nothing may lead to the first step"
-            yield _at_next(info, message, "Go to another step; put a step between to begin a loop with a switch.")
+            yield _at_next(
+                info, message, "Go to another step; put a step between to begin a loop with a switch."
+            )
 
 
 def _end_is_last(graph: FlowGraph) -> Issues:
@@ -142,7 +144,9 @@ def _joins_are_linear(graph: FlowGraph) -> Issues:
 def _has_next(graph: FlowGraph) -> Issues:
     for info in _problems(graph, ProblemKind.MISSING):
         message = f"Step {info.name} does not end with self.next(...)"
-        hint = "Make self.next the last statement, not inside if or for; to choose at run time use condition=."
+        hint = (
+            "Make self.next the last statement, not inside if or for; to choose at run time use condition=."
+        )
         yield _at_next(info, message, hint)
 
 
@@ -220,7 +224,6 @@ def _joins_have_a_split(graph: FlowGraph) -> Issues:
 
 def _joins_are_of_one_split(graph: FlowGraph) -> Issues:
     for name, arrivals in graph.arrivals.items():
-        info = graph.steps[name]
         for arrival in arrivals[1:]:
             if arrival.splits == arrivals[0].splits:
                 continue
@@ -241,7 +244,9 @@ def _end_is_outside_splits(graph: FlowGraph) -> Issues:
     for arrival in graph.arrivals.get(graph.end, ()):
         if arrival.splits:
             split = arrival.splits[-1]
-            message = f"Step {arrival.source} goes to {graph.end}, but the split of {split} has not been joined"
+            message = (
+                f"Step {arrival.source} goes to {graph.end}, but the split of {split} has not been joined"
+            )
             hint = f"Join first: a step with (self, inputs) that all branches of {split} go to."
             yield _at_next(graph.steps[arrival.source], message, hint)
 
@@ -267,7 +272,9 @@ def _gangs_lead_to_parallel(graph: FlowGraph) -> Issues:
     for info in graph.steps.values():
         for target in info.targets if info.transition is Transition.PARALLEL else ():
             if graph.steps[target].decorator(Parallel) is None:
-                message = f"Step {info.name} goes to {target} with num_parallel, but {target} has no @parallel"
+                message = (
+                    f"Step {info.name} goes to {target} with num_parallel, but {target} has no @parallel"
+                )
                 yield _at_next(info, message, f"Put @parallel above @step of {target}.")
 
 
@@ -300,7 +307,9 @@ def _decorators_fit(graph: FlowGraph) -> Issues:
             complaint = decorator.complaint(info)
             if complaint:
                 message = f"Step {info.name} cannot have @{decorator.name}, because it {complaint}"
-                yield _at_step(info, message, f"Move @{decorator.name} to another step, or split in a step of its own.")
+                yield _at_step(
+                    info, message, f"Move @{decorator.name} to another step, or split in a step of its own."
+                )
 
 
 RULES: tuple[Rule, ...] = (

@@ -48,8 +48,8 @@ def _import(file: str) -> ModuleType:
     try:
         with open(file, "rb") as opened:
             source = opened.read()
-        exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
-    except BaseException as error:
+        exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - a flow is a program
+    except BaseException as error:  # noqa: BLE001 - sys.exit() included; all of them are explained or raised again
         sys.modules.pop(name, None)
         _explain(error, file)
     return module
@@ -91,7 +91,9 @@ def _explain(error: BaseException, file: str) -> NoReturn:
             hint='Put what is to run as a script below: if __name__ == "__main__":',
         ) from None
     if isinstance(error, OSError) and where == "":
-        raise FlowLoadError(f"{file} cannot be read: {error.strerror}", hint="Check its permissions.") from None
+        raise FlowLoadError(
+            f"{file} cannot be read: {error.strerror}", hint="Check its permissions."
+        ) from None
     text = str(error).partition("\n")[0][:500]
     raise FlowLoadError(
         f"The file raises {type(error).__name__} when it is imported{': ' if text else ''}{text}",
@@ -137,4 +139,6 @@ def _pick(module: ModuleType, path: str, class_name: str | None) -> type[FlowSpe
             hint="Define a class that derives from asyncflow.FlowSpec and has steps marked with @step.",
         )
     names = ", ".join(value.__name__ for value in leaves)
-    raise FlowLoadError(f"{path} defines several flows: {names}", hint=f"Name one: {path}:{leaves[0].__name__}")
+    raise FlowLoadError(
+        f"{path} defines several flows: {names}", hint=f"Name one: {path}:{leaves[0].__name__}"
+    )

@@ -88,7 +88,9 @@ def _name_of(flow: Any, target: Any) -> str:
             "Pass a method marked with @step, without parentheses: self.next(self.train)",
         )
     if getattr(type(flow), name, None) is not method:
-        _refuse(f"self.next got {name}, which is not a step of flow {flow.name}", "Pass self.<name of a step>.")
+        _refuse(
+            f"self.next got {name}, which is not a step of flow {flow.name}", "Pass self.<name of a step>."
+        )
     return name
 
 

@@ -17,7 +17,15 @@ from asyncflow.flow.errors import ParameterError, ParameterFieldError, Parameter
 from asyncflow.flow.include_file import IncludeFile
 from asyncflow.flow.parameters import JSONType, Parameter, parameters_of
 
-__all__ = ["DefaultContext", "ParameterOption", "click_options", "given_values", "resolve_parameters"]
+__all__ = [
+    "DefaultContext",
+    "ParameterOption",
+    "click_options",
+    "click_type",
+    "destination",
+    "given_values",
+    "resolve_parameters",
+]
 
 _ENVIRONMENT_PREFIXES = ("ASYNCFLOW_RUN_", "METAFLOW_RUN_")
 """The first that is set wins."""
@@ -209,7 +217,7 @@ def _computed(flow_class: type, parameter: Parameter, user: str | None) -> Any:
     )
     try:
         value = parameter.default(context)
-    except Exception as error:  # noqa: BLE001 - the user's function may raise anything
+    except Exception as error:  # the user's function may raise anything
         raise parameter.error(
             f"The function given as default of parameter '{parameter.name}' raised "
             f"{type(error).__name__}: {error!s:.500}",

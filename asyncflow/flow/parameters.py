@@ -6,7 +6,6 @@ Nothing here imports click, which costs 30 ms; `options` does.
 
 from __future__ import annotations
 
-import keyword
 import re
 import sys
 from collections.abc import Callable
@@ -14,7 +13,17 @@ from typing import Any
 
 from asyncflow.flow.errors import ParameterError
 
-__all__ = ["RESERVED_NAMES", "Constant", "JSONType", "Parameter", "constants_of", "parameters_of"]
+__all__ = [
+    "RESERVED_ATTRIBUTES",
+    "RESERVED_NAMES",
+    "Constant",
+    "JSONType",
+    "Parameter",
+    "constants_of",
+    "is_constant",
+    "parameters_of",
+    "seal_constants",
+]
 
 RESERVED_NAMES = frozenset(
     {
@@ -297,8 +306,3 @@ def parameters_of(flow_class: type) -> dict[str, Parameter]:
             )
         by_option[option] = attribute
     return dict(sorted(found.items()))
-
-
-def is_option_safe(attribute: str) -> bool:
-    """Tell whether a class variable can be the destination of an option."""
-    return attribute.isidentifier() and not keyword.iskeyword(attribute)

@@ -84,9 +84,7 @@ def _claimants(infos: Mapping[str, StepInfo], role: str) -> tuple[str, ...]:
     return tuple(infos) if len(infos) == 1 else ()
 
 
-def _read_step(
-    flow_class: type, name: str, method: FunctionType, files: dict[str, _Functions]
-) -> StepInfo:
+def _read_step(flow_class: type, name: str, method: FunctionType, files: dict[str, _Functions]) -> StepInfo:
     code = code_of(method)
     file: str = code.co_filename
     if file not in files:

@@ -46,7 +46,7 @@ class FlowSpec:
         self._binding = None
         self._next = None
         if use_cli and _is_called_from_script():
-            from asyncflow.cli.main import run_script  # only a script's first line needs click
+            from asyncflow.flow.main import run_script  # only a script's first line needs click
 
             run_script(type(self))
 
@@ -116,7 +116,10 @@ class FlowSpec:
         self._next = next_call(self, targets, options)
 
     def merge_artifacts(
-        self, inputs: Sequence[Any], exclude: Sequence[str] | None = None, include: Sequence[str] | None = None
+        self,
+        inputs: Sequence[Any],
+        exclude: Sequence[str] | None = None,
+        include: Sequence[str] | None = None,
     ) -> None:
         """Take over, in a join, the artifacts on which the branches agree and that are not set yet.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from asyncflow.flow.errors import MisplacedDecoratorError
 
@@ -25,7 +25,9 @@ class StepMark:
 
     is_start: bool = False
     is_end: bool = False
-    node_info: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: the user's, for the graph's JSON
+    node_info: Mapping[str, Any] = field(
+        default_factory=dict[str, Any]
+    )  # Any: the user's, for the graph's JSON
     decorators: list[StepDecorator] = field(default_factory=list["StepDecorator"])
     """In the order applied: the one closest to the method first."""
 
@@ -61,7 +63,7 @@ def step(
     """
 
     def mark(method: Method) -> Method:
-        if not isinstance(method, FunctionType):
+        if not isinstance(cast("object", method), FunctionType):  # narrowing would lose the type variable
             raise MisplacedDecoratorError(
                 f"@step must decorate a method, not {type(method).__name__} {method!r}",
                 hint="Put @step directly above `def`, and other decorators above @step.",

@@ -110,7 +110,9 @@ def _read_switch(call: ast.Call, condition: ast.expr | None, this: str, line: in
     for key, value in zip(call.args[0].keys, call.args[0].values, strict=True):
         case = _case(key)
         if case in cases:
-            raise _Unreadable(f"its switch has case {case!r} twice (1 and True are the same)", ProblemKind.SWITCH)
+            raise _Unreadable(
+                f"its switch has case {case!r} twice (1 and True are the same)", ProblemKind.SWITCH
+            )
         cases[case] = _target(value, this)
     targets = tuple(dict.fromkeys(cases.values()))
     if len(cases) < 2 or len(targets) < 2:

@@ -13,7 +13,7 @@ from asyncflow.flow.decorators.builtin import Catch, Environment, Parallel, Reso
 from asyncflow.flow.errors import DecoratorAttributeError, UnknownDecoratorError
 from asyncflow.flow.steps import mark_of, steps_of
 
-__all__ = ["DECORATORS", "attach", "decorators_of", "parse_spec"]
+__all__ = ["DECORATORS", "attach", "decorators_of", "decorators_on", "parse_spec"]
 
 DECORATORS: dict[str, type[StepDecorator]] = {
     kind.name: kind for kind in (Catch, Environment, Parallel, Resources, Retry, Timeout)

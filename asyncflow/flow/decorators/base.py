@@ -80,9 +80,7 @@ def make(kind: type[StepDecorator], attributes: Mapping[str, Any], *, where: str
     for name in attributes:
         if name not in known:
             listed = f"Known attributes: {', '.join(known)}" if known else "It has no attributes."
-            raise DecoratorAttributeError(
-                f"@{kind.name} has no attribute '{name}'", where=where, hint=listed
-            )
+            raise DecoratorAttributeError(f"@{kind.name} has no attribute '{name}'", where=where, hint=listed)
     try:
         return kind(given=tuple(attributes), **attributes)
     except DecoratorAttributeError as error:
@@ -90,8 +88,8 @@ def make(kind: type[StepDecorator], attributes: Mapping[str, Any], *, where: str
 
 
 def decorate(
-    kind: type[StepDecorator], method: Method | None, attributes: Mapping[str, Any]
-) -> Any:  # Any: the method, or a function that decorates one
+    kind: type[StepDecorator], method: Any, attributes: Mapping[str, Any]
+) -> Any:  # Any: the method or None; the method, or a function that decorates one
     """Put a decorator onto a step, in the bare form (`method` is given) or the called one (it is None).
 
     Raises:

@@ -75,9 +75,9 @@ class Retry(StepDecorator):
     def _dotted(self, item: object) -> str:
         if isinstance(item, type) and issubclass(item, BaseException):
             return f"{item.__module__}.{item.__qualname__}"
-        if isinstance(item, str) and item:
-            return item if "." in item else f"builtins.{item}"
-        self.refuse("on", "an exception class, the dotted name of one, or a tuple of these")
+        if not isinstance(item, str) or not item:
+            self.refuse("on", "an exception class, the dotted name of one, or a tuple of these")
+        return item if "." in item else f"builtins.{item}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,9 +244,7 @@ def timeout(method: Method, /) -> Method: ...
 
 
 @overload
-def timeout(
-    *, seconds: float = 0, minutes: float = 0, hours: float = 0
-) -> Callable[[Method], Method]: ...
+def timeout(*, seconds: float = 0, minutes: float = 0, hours: float = 0) -> Callable[[Method], Method]: ...
 
 
 def timeout(method: Any = None, /, **attributes: Any) -> Any:  # Any: the overloads above say it
