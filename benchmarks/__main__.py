@@ -21,6 +21,9 @@ from benchmarks.workloads import Sizes, Workload, workloads
 TINY = Sizes(foreach=10, wide_foreach=20, sequence=5, simulated=(1_000,), array_mb=16, resumed=20, idle_s=1.0)
 """Shows that everything runs; says nothing about speed."""
 
+WIDTH = 110
+"""Columns of the table, on a narrow terminal and in a file too."""
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("names", nargs=-1)
@@ -46,6 +49,7 @@ def main(
 ) -> None:
     """Measure the workloads called NAMES (or starting so), or all of them."""
     console = Console(highlight=False, markup=False)
+    console.width = max(console.width, WIDTH)
     sizes = replace(TINY if tiny else Sizes(), metaflow_wide=metaflow_wide)
     with tempfile.TemporaryDirectory(prefix="asyncflow-bench-", dir=directory) as scratch:
         place = Place(directory=Path(scratch), metaflow_python=metaflow_python, slots=max_workers)

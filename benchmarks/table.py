@@ -29,7 +29,7 @@ def table_of(results: Sequence[Result]) -> Table:
 
 
 def verdicts_of(results: Sequence[Result]) -> Iterator[str]:
-    """Yield one line for each figure that must be reached: the row of the issue's table, the bound, what was reached."""
+    """Yield one line for each figure that must be reached: row of the issue's table, what was reached, the bound."""
     for result in results:
         for verdict in result.verdicts:
             bound = verdict.bound
