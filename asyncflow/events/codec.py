@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
@@ -64,7 +65,7 @@ class _Kind(NamedTuple):
     code: int
     version: int
     """Grows whenever fields are added; which release wrote an event can be told from it."""
-    cls: type[Any]  # Any: one of the event classes
+    cls: type
 
 
 # A code is given once and never again. A kind that goes out of use keeps its line.
@@ -135,7 +136,7 @@ def decode_kept(data: bytes) -> Kept:
     event = _event(values)
     if event is None:
         return Kept(UnknownEvent(kind=_code_of(values), data=bytes(data)))
-    return Kept(event, tuple(values[2 + _BY_CLASS[type(event)].count :]))
+    return Kept(event, tuple(values[2 + _BY_CLASS[type(event)].size :]))
 
 
 def decode_batch(body: bytes) -> list[Recorded]:
@@ -183,11 +184,13 @@ def to_plain(event: Recorded) -> dict[str, Any]:  # Any: JSON-like
 class _Shape(NamedTuple):
     prefix: tuple[int, int]
     """Code and version."""
-    count: int
+    size: int
+    """Number of fields."""
     names: tuple[str, ...]
     take: Callable[[object], tuple[object, ...]]
     """All fields of an event, in order."""
-    cls: type[Any]  # Any: one of the event classes
+    cls: type
+    new: Callable[[], Any]  # Any: an event without fields
     put: tuple[Callable[[object, object], None], ...]
     """Sets a field of a new, still empty event: the slot's own setter, as a frozen class has no other."""
     converts: tuple[tuple[int, Callable[[Any], object]], ...]
@@ -196,13 +199,11 @@ class _Shape(NamedTuple):
     """None: the field must be there."""
 
 
-def _named(cls: type[tuple[Any, ...]], count: int) -> Callable[[Sequence[object]], object]:
-    new = tuple.__new__
+def _named(cls: type[Any], size: int) -> Callable[[Sequence[object]], object]:  # Any: a NamedTuple of ours
+    new: Callable[[Sequence[object]], object] = partial(tuple.__new__, cls)  # pyright: ignore[reportUnknownMemberType]
 
     def convert(values: Sequence[object]) -> object:
-        if len(values) >= count:
-            return new(cls, values)
-        return cls(*values)
+        return new(values) if len(values) >= size else cls(*values)
 
     return convert
 
@@ -270,10 +271,11 @@ def _shape(kind: _Kind) -> _Shape:
     converts = [(place, _CONVERT[str(item.type)]) for place, item in enumerate(items)]
     return _Shape(
         prefix=(kind.code, kind.version),
-        count=len(items),
+        size=len(items),
         names=names,
         take=attrgetter(*names),
         cls=kind.cls,
+        new=partial(object.__new__, kind.cls),
         put=tuple(kind.cls.__dict__[name].__set__ for name in names),
         converts=tuple((place, convert) for place, convert in converts if convert is not None),
         defaults=tuple(_default(item) for item in items),
@@ -298,11 +300,11 @@ def _event(values: Any) -> ev.Event | None:  # Any: whatever the bytes say
         if shape is None:
             return None
         plain = list(values[2:])
-        if len(plain) < shape.count:
+        if len(plain) < shape.size:
             _fill(shape, plain)
         for place, convert in shape.converts:
             plain[place] = convert(plain[place])
-        event = shape.cls.__new__(shape.cls)
+        event: ev.Event = shape.new()
         for put, value in zip(shape.put, plain, strict=False):
             put(event, value)
         return event
@@ -333,7 +335,7 @@ def _plain(value: Any) -> object:  # Any: a field's value or a part of it
         return {str(key): _plain(item) for key, item in cast("Mapping[object, object]", value).items()}
     if not isinstance(value, tuple | list):
         return value
-    names = getattr(value, "_fields", None)
+    names: tuple[str, ...] | None = getattr(cast("object", value), "_fields", None)
     items = [_plain(item) for item in cast("Sequence[object]", value)]
     return items if names is None else dict(zip(names, items, strict=False))
 

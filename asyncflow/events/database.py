@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
@@ -114,7 +114,7 @@ def patiently(work: Callable[[], _T], patience_s: float = PATIENCE_S) -> _T:
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
+def transaction(db: sqlite3.Connection) -> Generator[None]:
     """Run the body in one write transaction: all of it is recorded, or nothing.
 
     Blocking: waits for other writers, up to `PATIENCE_S`.
@@ -183,7 +183,7 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def _told(path: str, what: str) -> Iterator[None]:
+def _told(path: str, what: str) -> Generator[None]:
     try:
         yield
     except sqlite3.Error as error:

@@ -16,6 +16,10 @@ from asyncflow.events.views import Changes, RunView
 __all__ = ["Ledger", "read_batches", "rebuild_views", "refold", "write_changes"]
 
 
+_CHUNK = 256
+"""Batches read at a time."""
+
+
 class Ledger:
     """Appends to the log. Every method but `read` is called inside a transaction.
 
@@ -83,21 +87,43 @@ def read_batches(
 ) -> Iterator[tuple[int, Sequence[Recorded]]]:
     """Yield the number of the first event, and the events, batch by batch, beginning with number `after`.
 
+    Reads some hundred batches at a time and holds no read transaction in between.
+
     Raises:
         StoreError: A batch is damaged, or one is missing.
     """
-    expected: int | None = None
-    for seq, count, body in db.execute(statement("batches_from"), {"run": run, "after": after}):
+    expected = after
+    while True:
+        values = {"run": run, "after": expected, "limit": _CHUNK}
+        rows = db.execute(statement("batches_from"), values).fetchall()
+        for seq, count, body in rows:
+            events = _batch(run, seq, count, body, expected)
+            if events:
+                yield expected, events
+            expected = max(expected, seq + count)
+        if len(rows) < _CHUNK:
+            return
+
+
+def _batch(run: int, seq: int, count: int, body: bytes, expected: int) -> Sequence[Recorded]:
+    """Decode a batch, from event number `expected` on."""
+    hint = "See what is there: asyncflow doctor"
+    if seq > expected:
+        raise StoreError(
+            f"The log of run {run} has a gap: events {expected} to {seq - 1} are missing", hint=hint
+        )
+    try:
         events = decode_batch(body)
-        first = seq if expected is None else expected
-        if len(events) != count or seq != first:
-            raise StoreError(
-                f"The log of run {run} has a gap at event {first}", hint="See what is there: asyncflow doctor"
-            )
-        expected = seq + count
-        skipped = max(0, after - seq)
-        if skipped < count:
-            yield seq + skipped, events[skipped:]
+    except StoreError as error:
+        raise StoreError(
+            f"The log of run {run} is damaged at event {seq}: {error.message}", hint=hint
+        ) from error
+    if len(events) != count:
+        raise StoreError(
+            f"The log of run {run} is damaged at event {seq}: {len(events)} events where {count} belong",
+            hint=hint,
+        )
+    return events[max(0, expected - seq) :]
 
 
 def rebuild_views(db: sqlite3.Connection, path: str, run: int | None = None) -> int:

@@ -223,8 +223,7 @@ class _Connection(aiosqlite.Connection):
 
     async def call(self, function: Callable[[], _T]) -> _T:
         """Run a function in the connection's thread: one hop there and back."""
-        done: _T = await self._execute(function)
-        return done
+        return await self._execute(function)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 async def _settle(db: _Connection, ledger: Ledger, jobs: Sequence[_Job[Any]]) -> None:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from asyncflow.events.codec import Recorded
 from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, TagRow, TaskRow, TaskStatus
@@ -369,7 +369,7 @@ def _tags(event: ev.RunCreated) -> Iterable[TagRow]:
     system = {f"user:{_clean(event.user)}": None, f"date:{date}": None}
     versions = event.meta.get("versions")
     if isinstance(versions, Mapping):
-        for name, version in versions.items():
+        for name, version in cast("Mapping[object, object]", versions).items():
             system[_clean(f"{name}:{version}")] = None
     yield from (TagRow(event.run, tag, True) for tag in system if tag not in tags)
 
