@@ -27,7 +27,16 @@ from asyncflow.store.failures import damaged, missing, read_failure, write_failu
 from asyncflow.store.files import publish, temporary, unlink_quietly, write_all
 from asyncflow.store.layout import blob_path
 
-__all__ = ["HEADER_BYTES", "BlobContent", "has_blob", "header", "read_header", "verify_blob", "write_blob"]
+__all__ = [
+    "HEADER_BYTES",
+    "BlobContent",
+    "has_blob",
+    "header",
+    "open_blob",
+    "read_header",
+    "verify_blob",
+    "write_blob",
+]
 
 HEADER_BYTES = 64
 _HEADER = struct.Struct("<8sB7xQQ32x")

@@ -90,7 +90,7 @@ def decompress_into(file: IO[bytes], target: memoryview) -> None:
     try:
         with zstandard.ZstdDecompressor().stream_reader(file, closefd=False) as stream:
             while filled < len(target):
-                count = stream.readinto(target[filled:])
+                count: int = stream.readinto(target[filled:])  # pyright: ignore[reportUnknownMemberType]
                 if not count:
                     break
                 filled += count

@@ -24,7 +24,7 @@ class Content(Protocol):
         ...
 
     def view(self) -> memoryview:
-        """Return the content as private writable memory: mapped from the file if large, else read. Raises StoreError."""
+        """Return the content as private writable memory, mapped from the file if large. Raises StoreError."""
         ...
 
     def read(self) -> bytes:

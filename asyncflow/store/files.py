@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 
 from asyncflow.store.digests import Buffer
+from asyncflow.store.layout import temporary_directory
 
 __all__ = ["publish", "read_whole", "temporary", "unlink_quietly", "write_all", "write_atomically"]
 
@@ -22,12 +23,12 @@ def temporary(root: str) -> tuple[int, str]:
     Raises OSError.
     """
     name = f"{os.getpid()}.{next(_counter)}.{os.urandom(6).hex()}"
-    path = f"{root}/tmp/{name}"
+    path = f"{temporary_directory(root)}/{name}"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         return os.open(path, flags, _MODE), path
     except FileNotFoundError:
-        os.makedirs(f"{root}/tmp", mode=0o700, exist_ok=True)
+        os.makedirs(temporary_directory(root), mode=0o700, exist_ok=True)
         return os.open(path, flags, _MODE), path
 
 

@@ -6,14 +6,14 @@ import os
 
 from asyncflow.errors import StoreError
 from asyncflow.store.failures import write_failure
-from asyncflow.store.layout import STORE_DIRECTORY
+from asyncflow.store.layout import BLOBS, RUNS, STORE_DIRECTORY, TEMPORARY, temporary_directory
 
 __all__ = ["HOME_VARIABLE", "find_home", "make_home"]
 
 HOME_VARIABLE = "ASYNCFLOW_HOME"
 """Environment variable that names the store's directory itself."""
 
-_PARTS = ("blobs", "runs", "tmp")
+_PARTS = (BLOBS, RUNS, TEMPORARY)
 
 
 def find_home(start: str | None = None) -> str | None:
@@ -55,7 +55,7 @@ def make_home(start: str | None = None) -> str:
                 os.makedirs(f"{path}/{part}", mode=0o700, exist_ok=True)
     except OSError as error:
         raise write_failure(error, path, "The store's directory") from error
-    if not os.access(f"{path}/tmp", os.W_OK | os.X_OK):
+    if not os.access(temporary_directory(path), os.W_OK | os.X_OK):
         raise StoreError(
             "The store's directory cannot be written to: it is read-only or belongs to somebody else.",
             where=path,

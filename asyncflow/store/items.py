@@ -19,7 +19,7 @@ from asyncflow.store.content import KIND_RAW
 from asyncflow.store.digests import DIGEST_BYTES, Buffer, new_hasher
 from asyncflow.store.failures import damaged, read_failure, write_failure
 from asyncflow.store.files import publish, temporary, unlink_quietly, write_all
-from asyncflow.store.layout import blob_path
+from asyncflow.store.layout import blob_path, temporary_directory
 from asyncflow.store.manifest import Items
 from asyncflow.store.pickling import ALIGNMENT, pickle_parts, unpickle
 from asyncflow.store.unpicklable import unpicklable
@@ -37,7 +37,8 @@ def write_items(root: str, iterable: Iterable[object], *, path: str) -> Items:
     stands, such as `self.models`. Raises StoreError if the store refuses, UnpicklableArtifact for an item that cannot
     be pickled, and whatever the iterable itself raises.
     """
-    iterator = iter(iterable.items() if isinstance(iterable, Mapping) else iterable)
+    mapping: Any = iterable if isinstance(iterable, Mapping) else None  # Any: the user's keys and values
+    iterator: Iterator[object] = iter(iterable if mapping is None else mapping.items())
     file = _ItemFile(root, f"The list of foreach items of {path}")
     try:
         starts = _write_each(file, iterator, path)
@@ -86,7 +87,7 @@ class _ItemFile:
             self._fd, self._path = temporary(root)
             write_all(self._fd, [bytes(HEADER_BYTES)])
         except OSError as error:
-            raise write_failure(error, f"{root}/tmp", what) from error
+            raise write_failure(error, temporary_directory(root), what) from error
 
     def add(self, piece: Buffer) -> None:
         """Append a piece that nobody changes any more."""

@@ -11,17 +11,24 @@
 from __future__ import annotations
 
 __all__ = [
+    "BLOBS",
     "DATABASE",
+    "RUNS",
     "STORE_DIRECTORY",
+    "TEMPORARY",
     "blob_path",
     "log_path",
     "manifest_path",
     "run_directory",
     "task_directory",
+    "temporary_directory",
 ]
 
 STORE_DIRECTORY = ".asyncflow"
 DATABASE = "asyncflow.db"
+BLOBS = "blobs"
+RUNS = "runs"
+TEMPORARY = "tmp"
 
 
 def run_directory(root: str, run: int) -> str:
@@ -42,6 +49,11 @@ def manifest_path(root: str, run: int, task: int, attempt: int) -> str:
 def log_path(root: str, run: int, task: int, attempt: int) -> str:
     """Return the path of an attempt's log (both streams)."""
     return f"{root}/runs/{run}/{task // 1000}/{task}.{attempt}.log"
+
+
+def temporary_directory(root: str) -> str:
+    """Return the directory of files being written."""
+    return f"{root}/{TEMPORARY}"
 
 
 def blob_path(root: str, digest: str) -> str:

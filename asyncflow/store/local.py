@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from asyncflow.errors import StoreError
-from asyncflow.machine.ids import ManifestKey
 from asyncflow.store import compression, items
 from asyncflow.store.blobs import BlobContent, has_blob, verify_blob, write_blob
 from asyncflow.store.content import KIND_RAW, KIND_ZSTD, InlineContent, inlined
@@ -181,15 +180,14 @@ class LocalStore:
 
     # Manifests
 
-    def write_manifest(self, manifest: Manifest) -> ManifestKey:
-        """Write an attempt's manifest, replacing one that is there; return its key. Raises StoreError."""
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write an attempt's manifest, replacing one that is there. Raises StoreError."""
         path = manifest_path(self.root, manifest.run, manifest.task, manifest.attempt)
         try:
             write_atomically(self.root, path, [encode_manifest(manifest)])
         except OSError as error:
             what = f"The result of attempt {manifest.attempt} of {manifest.step} (task {manifest.task})"
             raise write_failure(error, path, what) from error
-        return ManifestKey(manifest.run, manifest.task, manifest.attempt)
 
     def read_manifest(self, run: int, task: int, attempt: int) -> Manifest:
         """Return an attempt's manifest. Raises StoreError if it is missing, damaged or cannot be read."""

@@ -58,7 +58,8 @@ def pickle_parts(value: object) -> list[Buffer]:
         buffers.append(raw)
         return False
 
-    pickle.Pickler(_Sink(chunks.append), 5, buffer_callback=keep).dump(value)
+    sink: Any = _Sink(chunks.append)  # Any: the stubs know no sink that keeps buffers
+    pickle.Pickler(sink, 5, buffer_callback=keep).dump(value)
     return join_parts(chunks, buffers) if buffers else chunks
 
 

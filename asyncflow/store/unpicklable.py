@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -23,6 +22,9 @@ class UnpicklableArtifact(UserError):
     headline = "Artifact cannot be stored"
     exit_code = ExitCode.FAILURE
     is_retryable = False
+
+
+_Child = tuple[str, object]
 
 
 class Culprit(NamedTuple):
@@ -73,43 +75,50 @@ def _can_pickle(value: object) -> bool:
     return True
 
 
-def _children(value: Any) -> Iterator[tuple[str, object]]:  # Any: the user's object
+def _children(value: object) -> Iterator[_Child]:
     """Yield the parts of a value that pickle would visit, each with how it is reached from the value."""
+    parts: Any = value  # Any: its type is told by isinstance, those of its parts by nothing
     if isinstance(value, dict):
-        yield from _of_dict(value)
+        for key, child in parts.items():
+            yield f"[{_short(key)}]", child
+            yield f".keys()[{_short(key)}]", key
     elif isinstance(value, list | tuple):
-        for index, child in enumerate(value):
+        for index, child in enumerate(parts):
             yield f"[{index}]", child
     elif isinstance(value, set | frozenset):
-        for child in value:
+        for child in parts:
             yield "{...}", child
     yield from _of_state(value)
 
 
-def _of_dict(value: dict[Any, Any]) -> Iterator[tuple[str, object]]:  # Any: the user's objects
-    for key, child in value.items():
-        yield f"[{_short(key)}]", child
-        yield f".keys()[{_short(key)}]", key
-
-
-def _of_state(value: Any) -> Iterator[tuple[str, object]]:  # Any: the user's object
-    """Yield the attributes pickle would store, and the arguments of `__reduce_ex__` where there is no state."""
-    try:
-        reduced = value.__reduce_ex__(5)
-    except Exception:  # noqa: BLE001 - the user's own __reduce__ and __getstate__ may raise anything
-        reduced = (None, (), getattr(value, "__dict__", None))
-    if not isinstance(reduced, tuple):
-        return
-    state = reduced[2] if len(reduced) > 2 else None
-    for part in state if isinstance(state, tuple) else (state,):
-        if isinstance(part, dict):
+def _of_state(value: object) -> Iterator[_Child]:
+    """Yield the attributes pickle would store, and the arguments its class is called with."""
+    made_from, state = _reduced(value)
+    for part in state if _is(state, tuple) else (state,):  # two parts: of a class with __slots__
+        if _is(part, dict):
             for name, child in part.items():
                 yield f".{name}", child
         elif part is not None:
             yield ".__getstate__()", part
-    for index, argument in enumerate(reduced[1] if len(reduced) > 1 else ()):
-        if not isinstance(argument, type | pickle.PickleBuffer):
+    for index, argument in enumerate(made_from):
+        if not _is(argument, type):
             yield f".__reduce__()[{index}]", argument
+
+
+def _reduced(value: object) -> tuple[tuple[Any, ...], Any]:  # Any: whatever the user's __reduce__ gives
+    """Return what pickle calls to make the value again is called with, and its state."""
+    try:
+        reduced: Any = value.__reduce_ex__(5)
+    except Exception:  # noqa: BLE001 - the user's own __reduce__ and __getstate__ may raise anything
+        return (), getattr(value, "__dict__", None)
+    if not _is(reduced, tuple) or len(reduced) < 2:
+        return (), None
+    return tuple(reduced[1] or ()), reduced[2] if len(reduced) > 2 else None
+
+
+def _is(value: object, kind: type) -> bool:
+    """Say whether a value is of a type without telling the type checker, which would ask for its parts' types."""
+    return isinstance(value, kind)
 
 
 def _short(key: object) -> str:

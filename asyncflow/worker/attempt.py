@@ -11,55 +11,38 @@ once, before the fork (zstandard alone would cost each task 3 ms).
 from __future__ import annotations
 
 import os
-import resource
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any
 
-import zstandard  # noqa: F401 - used by the store; loaded here for the sake of the fork
+import zstandard  # noqa: F401 # pyright: ignore[reportUnusedImport] - used by the store; loaded before the fork
 
 from asyncflow.errors import AsyncflowError, StoreError
-from asyncflow.flow.current import current
 from asyncflow.flow.decorators.builtin import Catch
 from asyncflow.flow.failure import CaughtFailure
 from asyncflow.flow.graph import StepInfo
-from asyncflow.flow.parameters import parameters_of
 from asyncflow.flow.parse import parse_flow
 from asyncflow.flow.spec import artifacts_of
-from asyncflow.machine.graph import Transition
-from asyncflow.machine.outcome import ErrorInfo, Failed, Outcome, Succeeded, Usage
+from asyncflow.machine.outcome import ErrorInfo, Failed, Outcome, Succeeded
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord, Manifest
 from asyncflow.worker.binding import Binding, bind
 from asyncflow.worker.problems import info_of, record_of
 from asyncflow.worker.report import artifact_refs
 from asyncflow.worker.spec import RunSpec, TaskSpec
+from asyncflow.worker.surroundings import gangs_of, parameter_names_of, surroundings
 from asyncflow.worker.timeout import time_limit
 from asyncflow.worker.transition import Handover, SwitchError, handover_of, static_handover
+from asyncflow.worker.usage import Meter
 
 __all__ = ["preload", "run_attempt"]
-
-
-@dataclass(slots=True)
-class _Ending:
-    """How the user's part of an attempt ended."""
-
-    handover: Handover
-    error: BaseException | None = None
-    info: ErrorInfo | None = None
-    """The failure as recorded. None: there was none."""
-    is_caught: bool = False
 
 
 def preload(flow_class: type) -> None:
     """Do once, before a zygote forks, what every attempt would do: read the graph, collect names."""
     parse_flow(flow_class)
-    _gangs(flow_class)
-    _parameter_names(flow_class)
+    gangs_of(flow_class)
+    parameter_names_of(flow_class)
 
 
 def run_attempt(flow_class: type, run_spec: RunSpec, task_spec: TaskSpec, store: LocalStore) -> Outcome:
@@ -68,130 +51,98 @@ def run_attempt(flow_class: type, run_spec: RunSpec, task_spec: TaskSpec, store:
     Never raises for a failure of the user's code or of the store. Returns `Failed` without a manifest only where none
     could be written, or the manifests it starts from cannot be read. Needs the main thread for `@timeout`.
     """
-    started = _Started()
-    info = parse_flow(flow_class).steps[task_spec.step]
+    meter = Meter()
     try:
-        binding = bind(flow_class, task_spec, run_spec.parameters, store, _gangs(flow_class))
-    except StoreError as error:
-        _show(info_of(error))
-        return Failed(error=info_of(error), usage=started.usage())
-    flow = flow_class(use_cli=False)
-    flow._binding = binding
-    with _surroundings(flow_class, run_spec, task_spec):
-        ending = _run(flow, info, task_spec, store)
-        try:
-            artifacts = _settle(flow, info, task_spec, store, ending)
-            return _leave_manifest(run_spec, task_spec, store, binding, ending, artifacts, started)
-        except StoreError as error:
-            _show(info_of(error))
-            return Failed(error=info_of(error), usage=started.usage())
-
-
-def _run(flow: Any, info: StepInfo, spec: TaskSpec, store: LocalStore) -> _Ending:  # Any: a FlowSpec
-    """Run the step and see where it hands on; a failure becomes a value."""
-    if spec.fallback is not None:
-        return _Ending(static_handover(info), info=spec.fallback, is_caught=True)
-    try:
-        with time_limit(spec.timeout_s, info.name):
-            step = getattr(flow, info.name)
-            if spec.split is None:
-                step()
-            else:
-                step(flow._binding.inputs)
-            return _Ending(handover_of(flow, info, store))
-    except BaseException as error:  # noqa: BLE001 - the user's step may raise anything, sys.exit() included
-        return _failed(error, info, spec)
-
-
-def _failed(error: BaseException, info: StepInfo, spec: TaskSpec) -> _Ending:
-    told = info_of(error, is_retryable=False if isinstance(error, SwitchError) else None)
-    if isinstance(error, SystemExit):
-        told = told._replace(message=f"The step called sys.exit({error.code!r:.200})")
-    ending = _Ending(static_handover(info) if spec.catches else Handover(), error, told, spec.catches)
-    catch = info.decorator(Catch)
-    if not spec.catches or catch is None or catch.print_exception:
-        _show(told)
-    return ending
-
-
-def _settle(
-    flow: Any,  # Any: a FlowSpec
-    info: StepInfo,
-    spec: TaskSpec,
-    store: LocalStore,
-    ending: _Ending,
-) -> dict[str, ArtifactRecord]:
-    """Store what the attempt set; an artifact that cannot be stored turns a success into a failure."""
-    catch = info.decorator(Catch)
-    if ending.info is None:
-        if catch is not None and catch.var:
-            flow.__dict__[catch.var] = None
-        try:
-            return _stored(flow, store, ending.handover.spent)
-        except AsyncflowError as error:
-            failed = _failed(error, info, spec)
-            ending.handover, ending.error = failed.handover, failed.error
-            ending.info, ending.is_caught = failed.info, failed.is_caught
-    if ending.is_caught and ending.info is not None and catch is not None and catch.var:
-        flow.__dict__[catch.var] = CaughtFailure(
-            ending.error, type=ending.info.type, stacktrace=ending.info.traceback or ending.info.message
+        binding = bind(flow_class, task_spec, run_spec.parameters, store, gangs_of(flow_class))
+        flow: Any = flow_class(use_cli=False)  # Any: a FlowSpec; its attributes are the user's
+        flow._binding = binding
+        attempt = _Attempt(
+            flow=flow,
+            binding=binding,
+            info=parse_flow(flow_class).steps[task_spec.step],
+            run_spec=run_spec,
+            spec=task_spec,
+            store=store,
+            meter=meter,
         )
-    return _stored(flow, store, ending.handover.spent, is_lenient=True)
+        with surroundings(flow_class, run_spec, task_spec):
+            attempt.run()
+            return attempt.leave_manifest(attempt.settle())
+    except StoreError as error:
+        told = info_of(error)
+        _show(told)
+        return Failed(error=told, usage=meter.read())
 
 
-def _stored(
-    flow: Any,  # Any: a FlowSpec
-    store: LocalStore,
-    spent: str | None,
-    *,
-    is_lenient: bool = False,
-) -> dict[str, ArtifactRecord]:
-    """Return the records of everything visible after the step: inherited, changed, new.
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    """The attempt at hand: what it works with, and how the user's part of it ended."""
 
-    Lenient, after a failure, means that what cannot be stored is left out. Otherwise raises UnpicklableArtifact or
-    StoreError.
-    """
-    binding: Binding = flow._binding
-    records = dict(binding.inherited)
-    for name, value in artifacts_of(flow).items():
-        if name == spent:
-            records.pop(name, None)
-            continue
-        if binding.is_untouched(name, value):
-            continue
+    flow: Any  # Any: a FlowSpec; its attributes are the user's
+    binding: Binding
+    info: StepInfo
+    run_spec: RunSpec
+    spec: TaskSpec
+    store: LocalStore
+    meter: Meter
+    handover: Handover = field(default_factory=Handover)
+    error: BaseException | None = None
+    failure: ErrorInfo | None = None
+    """The failure as recorded. None: there was none."""
+
+    @property
+    def is_caught(self) -> bool:
+        """There was a failure, and @catch takes it."""
+        return self.failure is not None and (self.spec.catches or self.spec.fallback is not None)
+
+    def run(self) -> None:
+        """Run the step and see where it hands on; a failure becomes a value."""
+        if self.spec.fallback is not None:
+            self.failure = self.spec.fallback
+            self.handover = static_handover(self.info)
+            return
         try:
-            records[name] = store.dump(value, name=name, known=binding.inherited.get(name))
-        except AsyncflowError:
-            if not is_lenient:
-                raise
-    return store.fit_inline(records)
+            with time_limit(self.spec.timeout_s, self.info.name):
+                step = getattr(self.flow, self.info.name)
+                if self.binding.inputs is None:
+                    step()
+                else:
+                    step(self.binding.inputs)
+                self.handover = handover_of(self.flow, self.info, self.store)
+        except BaseException as error:  # noqa: BLE001 - the user's step may raise anything, sys.exit() included
+            self._fail(error)
 
+    def settle(self) -> dict[str, ArtifactRecord]:
+        """Store what the attempt set; an artifact that cannot be stored turns a success into a failure."""
+        catch = self.info.decorator(Catch)
+        variable = None if catch is None else catch.var
+        if self.failure is None:
+            if variable:
+                self.flow.__dict__[variable] = None
+            try:
+                return self._stored()
+            except AsyncflowError as error:
+                self._fail(error)
+        if variable and self.is_caught:
+            self.flow.__dict__[variable] = self._caught_failure()
+        return self._stored(is_lenient=True)
 
-def _leave_manifest(
-    run_spec: RunSpec,
-    spec: TaskSpec,
-    store: LocalStore,
-    binding: Binding,
-    ending: _Ending,
-    artifacts: dict[str, ArtifactRecord],
-    started: _Started,
-) -> Outcome:
-    """Write the manifest and return the outcome it tells. Raises StoreError."""
-    usage, handover = started.usage(), ending.handover
-    told = None if ending.info is None else record_of(ending.info)
-    is_ok = told is None or ending.is_caught
-    store.write_manifest(
-        Manifest(
-            flow=run_spec.flow,
+    def leave_manifest(self, artifacts: dict[str, ArtifactRecord]) -> Outcome:
+        """Write the manifest and return the outcome it tells. Raises StoreError."""
+        spec, handover, failure, usage = self.spec, self.handover, self.failure, self.meter.read()
+        is_ok = failure is None or self.is_caught
+        record = None if failure is None else record_of(failure)
+        manifest = Manifest(
+            flow=self.run_spec.flow,
             run=spec.run,
             step=spec.step,
             task=spec.attempt.task,
             attempt=spec.attempt.number,
             is_ok=is_ok,
-            caught=told if ending.is_caught else None,
-            error=None if is_ok else told,
+            caught=record if is_ok else None,
+            error=None if is_ok else record,
             artifacts=artifacts,
-            frames=binding.frames,
+            frames=self.binding.frames,
             next=handover.next,
             width=handover.width,
             items=handover.items,
@@ -205,82 +156,53 @@ def _leave_manifest(
             host=os.uname().nodename,
             pid=os.getpid(),
         )
-    )
-    refs = artifact_refs(artifacts)
-    if ending.info is not None and not ending.is_caught:
-        return Failed(error=ending.info, artifacts=refs, usage=usage)
-    return Succeeded(
-        width=handover.width, chosen=handover.chosen, caught=ending.info, artifacts=refs, usage=usage
-    )
-
-
-@contextmanager
-def _surroundings(flow_class: type, run_spec: RunSpec, spec: TaskSpec) -> Iterator[None]:
-    """Set the step's environment variables and `current` for the block."""
-    variables = run_spec.environment.get(spec.step)
-    before = dict(os.environ) if variables else None
-    if variables:
-        os.environ.update(variables)
-    current._bind(
-        flow_name=run_spec.flow,
-        run_id=str(spec.run),
-        step_name=spec.step,
-        task_id=str(spec.attempt.task),
-        retry_count=spec.attempt.number,
-        origin_run_id=None if run_spec.origin_run is None else str(run_spec.origin_run),
-        namespace=run_spec.namespace,
-        username=run_spec.user,
-        tags=frozenset(run_spec.tags),
-        parameter_names=_parameter_names(flow_class),
-        path=tuple(frame.index for frame in spec.frames),
-        iteration=spec.iteration,
-        graph=lambda: parse_flow(flow_class).to_info(),
-    )
-    try:
-        yield
-    finally:
-        current._clear()
-        if before is not None:
-            os.environ.clear()
-            os.environ.update(before)
-
-
-class _Started:
-    """When the attempt began, and what its process had used by then."""
-
-    __slots__ = ("_at", "_cpu_s")
-
-    def __init__(self) -> None:
-        self._at = time.time()
-        self._cpu_s = _cpu_s()
-
-    def usage(self) -> Usage:
-        """Return what was used since."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return Usage(
-            started_at=self._at,
-            ended_at=time.time(),
-            cpu_s=round(_cpu_s() - self._cpu_s, 6),
-            max_rss_bytes=peak if sys.platform == "darwin" else peak * 1024,
+        self.store.write_manifest(manifest)
+        refs = artifact_refs(artifacts)
+        if failure is not None and not is_ok:
+            return Failed(error=failure, artifacts=refs, usage=usage)
+        return Succeeded(
+            width=handover.width, chosen=handover.chosen, caught=failure, artifacts=refs, usage=usage
         )
 
+    def _fail(self, error: BaseException) -> None:
+        told = info_of(error, is_retryable=False if isinstance(error, SwitchError) else None)
+        if isinstance(error, SystemExit):
+            told = told._replace(message=f"The step called sys.exit({error.code!r:.200})")
+        self.error, self.failure = error, told
+        self.handover = static_handover(self.info) if self.is_caught else Handover()
+        catch = self.info.decorator(Catch)
+        if not self.is_caught or catch is None or catch.print_exception:
+            _show(told)
 
-def _cpu_s() -> float:
-    """Return the CPU seconds of this process and of its children that ended."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    def _caught_failure(self) -> CaughtFailure:
+        failure = self.failure
+        assert failure is not None
+        return CaughtFailure(
+            self.error,
+            type=failure.type,
+            stacktrace=failure.traceback or f"{failure.type}: {failure.message}",
+        )
 
+    def _stored(self, *, is_lenient: bool = False) -> dict[str, ArtifactRecord]:
+        """Return the records of everything visible after the step: inherited, changed, new.
 
-@lru_cache(maxsize=8)
-def _gangs(flow_class: type) -> frozenset[str]:
-    """Return the steps that open a gang."""
-    steps = parse_flow(flow_class).steps
-    return frozenset(name for name, info in steps.items() if info.transition is Transition.PARALLEL)
-
-
-@lru_cache(maxsize=8)
-def _parameter_names(flow_class: type) -> tuple[str, ...]:
-    return tuple(parameters_of(flow_class))
+        Lenient, after a failure, means that what cannot be stored is left out.
+        Otherwise raises UnpicklableArtifact or StoreError.
+        """
+        inherited = self.binding.inherited
+        records = dict(inherited)
+        for name, value in artifacts_of(self.flow).items():
+            if name == self.handover.spent:
+                records.pop(name, None)
+                continue
+            if self.binding.is_untouched(name, value):
+                continue
+            try:
+                records[name] = self.store.dump(value, name=name, known=inherited.get(name))
+            except AsyncflowError:
+                if not is_lenient:
+                    raise
+        return self.store.fit_inline(records)
 
 
 def _show(info: ErrorInfo) -> None:

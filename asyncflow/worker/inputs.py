@@ -11,76 +11,86 @@ from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import Manifest
 from asyncflow.worker.frames import Frames
 
-__all__ = ["Input", "Inputs"]
+__all__ = ["Input", "Inputs", "manifest_of"]
 
+_SOURCE = "__asyncflow_source__"  # no name a user gives an artifact
 _NO_PICKLE = (
     "Flows can't be serialized. Maybe you are trying to store one of the `inputs` in an attribute? "
     "Store the attributes of it that you need, such as self.x = inputs[0].x"
 )
 
 
+class _Source:
+    """Where a branch's artifacts come from; its manifest is read once, when first asked for."""
+
+    __slots__ = ("_manifest", "flow_class", "gangs", "key", "store")
+
+    def __init__(self, flow_class: type, store: LocalStore, key: ManifestKey, gangs: frozenset[str]) -> None:
+        self.flow_class = flow_class
+        self.store = store
+        self.key = key
+        self.gangs = gangs
+        self._manifest: Manifest | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        if self._manifest is None:
+            self._manifest = self.store.read_manifest(*self.key)
+        return self._manifest
+
+    @property
+    def frames(self) -> Frames:
+        return Frames(self.store, self.manifest.frames, self.gangs)
+
+
 class Input:
     """The flow as one branch left it: its artifacts, parameters, constants, methods. Read-only."""
 
-    _flow_class: type
-    _key: ManifestKey
-    _store: LocalStore
-    _gangs: frozenset[str]
-
-    def __init__(self, flow_class: type, store: LocalStore, key: ManifestKey, gangs: frozenset[str]) -> None:
-        self.__dict__.update(_flow_class=flow_class, _store=store, _key=key, _gangs=gangs)
-
-    def _manifest(self) -> Manifest:
-        manifest: Manifest | None = self.__dict__.get("_manifest_read")
-        if manifest is None:
-            manifest = self.__dict__["_manifest_read"] = self._store.read_manifest(*self._key)
-        return manifest
-
-    def _frames(self) -> Frames:
-        return Frames(self._store, self._manifest().frames, self._gangs)
+    def __init__(self, source: _Source) -> None:
+        self.__dict__[_SOURCE] = source
 
     @property
     def index(self) -> int | None:
         """Its position in the innermost foreach; None outside a foreach."""
-        return self._frames().index
+        return _source_of(self).frames.index
 
     @property
     def input(self) -> Any:  # Any: the user's object
         """Its item of the innermost foreach; None outside a foreach."""
-        return self._frames().input
+        return _source_of(self).frames.input
 
     def foreach_stack(self) -> list[tuple[int, int, Any]]:  # Any: the user's objects
         """Return (index, number of splits, value) of each foreach around it, outermost first."""
-        return self._frames().stack()
+        return _source_of(self).frames.stack()
 
     @property
     def name(self) -> str:
         """Name of the flow."""
-        return self._flow_class.__name__
+        return _source_of(self).flow_class.__name__
 
     def __getattr__(self, name: str) -> Any:  # Any: the user's object
         if name.startswith("__"):
             raise AttributeError(name)
-        record = self._manifest().artifacts.get(name)
+        source = _source_of(self)
+        record = source.manifest.artifacts.get(name)
         if record is not None:
-            value = self.__dict__[name] = self._store.load(record, name=name)
+            value = self.__dict__[name] = source.store.load(record, name=name)
             return value
-        for owner in self._flow_class.__mro__:
+        for owner in source.flow_class.__mro__:
             if name in owner.__dict__:
                 return self._of_class(name, owner.__dict__[name])
-        manifest = self._manifest()
         raise AttributeError(
-            f"Flow {self._flow_class.__name__} has no attribute '{name}' in the input from step "
-            f"{manifest.step} (task {manifest.task}): that branch did not set it",
+            f"Flow {source.flow_class.__name__} has no attribute '{name}' in the input from step "
+            f"{source.manifest.step} (task {source.key.task}): that branch did not set it",
             name=name,
         )
 
-    def _of_class(self, name: str, attribute: Any) -> Any:  # Any: the user's object
+    def _of_class(self, name: str, attribute: Any) -> Any:  # Any: whatever the class holds
         if isinstance(attribute, FunctionType):
             return MethodType(attribute, self)
         if isinstance(attribute, property) and attribute.fget is not None:
             return attribute.fget(self)
-        return getattr(self._flow_class, name)
+        return getattr(_source_of(self).flow_class, name)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"inputs are read-only: set self.{name} instead", name=name)
@@ -92,7 +102,18 @@ class Input:
         raise TypeError(_NO_PICKLE)
 
     def __repr__(self) -> str:
-        return f"<input of {self._flow_class.__name__}, task {self._key.task}>"
+        source = _source_of(self)
+        return f"<input of {source.flow_class.__name__}, task {source.key.task}>"
+
+
+def _source_of(branch: Input) -> _Source:
+    source: _Source = branch.__dict__[_SOURCE]
+    return source
+
+
+def manifest_of(branch: Input) -> Manifest:
+    """Return a branch's manifest. Raises StoreError."""
+    return _source_of(branch).manifest
 
 
 class Inputs(Sequence[Input]):
@@ -136,7 +157,7 @@ class Inputs(Sequence[Input]):
         found: dict[str, None] = {}
         for position in range(len(self._keys) - 1, -1, -1):
             branch = self._at(position)
-            came_from = branch._manifest().step
+            came_from = manifest_of(branch).step
             if came_from == step:
                 return branch
             found[came_from] = None
@@ -155,5 +176,6 @@ class Inputs(Sequence[Input]):
         branch = self._made.get(position)
         if branch is None:
             key = self._keys[position]
-            branch = self._made[position] = Input(self._flow_class, self._store, key, self._gangs)
+            source = _Source(self._flow_class, self._store, key, self._gangs)
+            branch = self._made[position] = Input(source)
         return branch

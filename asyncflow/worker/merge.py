@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Sequence
 
 from asyncflow.flow.errors import MergeError, MissingInMergeError, UnhandledInMergeError
 from asyncflow.store.manifest import ArtifactRecord
-from asyncflow.worker.inputs import Input
+from asyncflow.worker.inputs import Input, manifest_of
 
 __all__ = ["merged_artifacts"]
 
@@ -55,7 +55,7 @@ def _records(inputs: Iterable[object]) -> Iterable[tuple[str, ArtifactRecord]]:
                 f"merge_artifacts got {type(branch).__name__} where it takes inputs of the join",
                 hint="Call self.merge_artifacts(inputs).",
             )
-        yield from branch._manifest().artifacts.items()
+        yield from manifest_of(branch).artifacts.items()
 
 
 def _unhandled(names: list[str]) -> UnhandledInMergeError:

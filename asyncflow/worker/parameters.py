@@ -55,4 +55,5 @@ def write_parameters(
         host=os.uname().nodename,
         pid=os.getpid(),
     )
-    return store.write_manifest(manifest)
+    store.write_manifest(manifest)
+    return ManifestKey(run, PARAMETERS_TASK, 0)

@@ -12,7 +12,7 @@ from asyncflow.machine.outcome import ArtifactRef, ErrorInfo, Failed, Outcome, S
 from asyncflow.store.manifest import ArtifactRecord, Manifest
 from asyncflow.worker.problems import info_from
 
-__all__ = ["decode", "encode", "outcome_of"]
+__all__ = ["artifact_refs", "decode", "encode", "outcome_of"]
 
 _VERSION = 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -16,7 +16,7 @@ class TimeoutException(Exception):
 
 
 @contextmanager
-def time_limit(limit_s: float | None, step: str) -> Iterator[None]:
+def time_limit(limit_s: float | None, step: str) -> Generator[None]:
     """Raise `TimeoutException` in the block once `limit_s` seconds have passed. None: no limit.
 
     The alarm is always cancelled on the way out. It needs the main thread; elsewhere, and in code that ignores it,

@@ -12,7 +12,7 @@ from asyncflow.machine.graph import Transition
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import Items
 
-__all__ = ["Handover", "handover_of", "static_handover"]
+__all__ = ["Handover", "SwitchError", "handover_of", "static_handover"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,60 @@
+"""What the user's code finds around it: `current`, and the step's environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import lru_cache
+
+from asyncflow.flow.current import current
+from asyncflow.flow.parameters import parameters_of
+from asyncflow.flow.parse import parse_flow
+from asyncflow.machine.graph import Transition
+from asyncflow.worker.spec import RunSpec, TaskSpec
+
+__all__ = ["gangs_of", "parameter_names_of", "surroundings"]
+
+
+@contextmanager
+def surroundings(flow_class: type, run_spec: RunSpec, spec: TaskSpec) -> Generator[None]:
+    """Set the step's environment variables and `current` for the block."""
+    variables = run_spec.environment.get(spec.step)
+    before = dict(os.environ) if variables else None
+    if variables:
+        os.environ.update(variables)
+    current._bind(  # pyright: ignore[reportPrivateUsage] - made for the worker, hidden from users
+        flow_name=run_spec.flow,
+        run_id=str(spec.run),
+        step_name=spec.step,
+        task_id=str(spec.attempt.task),
+        retry_count=spec.attempt.number,
+        origin_run_id=None if run_spec.origin_run is None else str(run_spec.origin_run),
+        namespace=run_spec.namespace,
+        username=run_spec.user,
+        tags=frozenset(run_spec.tags),
+        parameter_names=parameter_names_of(flow_class),
+        path=tuple(frame.index for frame in spec.frames),
+        iteration=spec.iteration,
+        graph=lambda: parse_flow(flow_class).to_info(),
+    )
+    try:
+        yield
+    finally:
+        current._clear()  # pyright: ignore[reportPrivateUsage] - as above
+        if before is not None:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+@lru_cache(maxsize=8)
+def gangs_of(flow_class: type) -> frozenset[str]:
+    """Return the steps that open a gang (`num_parallel`)."""
+    steps = parse_flow(flow_class).steps
+    return frozenset(name for name, info in steps.items() if info.transition is Transition.PARALLEL)
+
+
+@lru_cache(maxsize=8)
+def parameter_names_of(flow_class: type) -> tuple[str, ...]:
+    """Return the attribute names of the flow's parameters."""
+    return tuple(parameters_of(flow_class))
