@@ -11,11 +11,13 @@ from functools import cache
 from typing import TypeVar
 
 from asyncflow.errors import StoreError
+from asyncflow.events.wal import LostCommits, find_lost_commits, set_aside
 
 __all__ = [
     "PATIENCE_S",
     "SCHEMA_VERSION",
     "check_schema",
+    "create_schema",
     "open_writer",
     "patiently",
     "statement",
@@ -67,9 +69,12 @@ def open_writer(path: str) -> sqlite3.Connection:
             f"There is no store at {directory}",
             hint="Start a run there (asyncflow run FLOW.py), or point ASYNCFLOW_HOME at the store.",
         )
+    has_wal = os.path.exists(f"{path}-wal")
     db = _connect(path)
     try:
         with _told(path, "The store cannot be opened"):
+            if has_wal:
+                _refuse_silent_loss(db, path)
             patiently(lambda: _prepare(db, path))
     except BaseException:
         db.close()
@@ -190,6 +195,22 @@ def _told(path: str, what: str) -> Generator[None]:
         raise store_error(error, path, what) from error
 
 
+def _refuse_silent_loss(db: sqlite3.Connection, path: str) -> None:
+    """Stop, once, when the write-ahead log holds commits that SQLite is about to drop."""
+    lost = LostCommits(0, 0)
+    for _ in range(3):  # what another process appends meanwhile looks like a loss, until it is counted
+        good_frames: int = patiently(lambda: db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone())[1]
+        lost = find_lost_commits(path, good_frames)
+        if lost is None:
+            return
+    raise StoreError(
+        f"The write-ahead log of {path} is damaged: at least {lost.commits} commits at its end cannot be read. "
+        f"A copy of it is kept as {set_aside(path)}. What was recorded before the damage is untouched; "
+        "later commands work with that.",
+        hint="See what is there: asyncflow doctor. Then go on from there: asyncflow resume",
+    )
+
+
 def _prepare(db: sqlite3.Connection, path: str) -> None:
     version = check_schema(db, path)
     db.execute("PRAGMA journal_mode = WAL")
@@ -201,6 +222,11 @@ def _prepare(db: sqlite3.Connection, path: str) -> None:
     if version < SCHEMA_VERSION:
         with transaction(db):
             _migrate(db, path)
+
+
+def create_schema(db: sqlite3.Connection) -> None:
+    """Create all tables in a new, empty database, such as one in memory."""
+    _migrate(db, ":memory:")
 
 
 def _migrate(db: sqlite3.Connection, path: str) -> None:

@@ -13,8 +13,11 @@ from asyncflow.events.database import statement, store_error, transaction
 from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, TagRow, TaskRow
 from asyncflow.events.views import Changes, RunView
 
-__all__ = ["Ledger", "read_batches", "rebuild_views", "refold", "write_changes"]
+__all__ = ["VIEWS", "Ledger", "read_batches", "rebuild_views", "refold", "write_changes"]
 
+
+VIEWS = ("runs", "tasks", "attempts", "artifacts", "tags", "metadata")
+"""The tables that are folded from events."""
 
 _CHUNK = 256
 """Batches read at a time."""
@@ -135,7 +138,7 @@ def rebuild_views(db: sqlite3.Connection, path: str, run: int | None = None) -> 
     try:
         with transaction(db):
             rows = db.execute(statement("logged_runs")).fetchall() if run is None else [(run,)]
-            for table in ("runs", "tasks", "attempts", "artifacts", "tags", "metadata"):
+            for table in VIEWS:
                 db.execute(statement(f"clear_{table}"), {"run": run})
             for (each,) in rows:
                 refold(db, each)

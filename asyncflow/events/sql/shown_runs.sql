@@ -1,0 +1,2 @@
+-- Runs that are shown.
+SELECT run FROM runs ORDER BY run
