@@ -15,8 +15,9 @@ from pathlib import Path
 
 from tests.chaos.commands import Workplace
 from tests.chaos.plan import Plan, Victim, plan_of
-from tests.chaos.rounds import Reference, Report, Round, reference_of
+from tests.chaos.rounds import Report, Round
 from tests.chaos.shapes import SHAPES, Shape
+from tests.chaos.subject import Reference, reference_of
 
 _SPREAD = 1_000_003
 """Seeds of rounds are this far apart, so that two sessions with neighbouring seeds share none."""
@@ -98,7 +99,9 @@ class Session:
         with self.lock:
             if plan.shape.name not in self.references:
                 directory = self.directory / f"reference-{plan.shape.name}"
-                self.references[plan.shape.name] = reference_of(plan, directory)
+                self.references[plan.shape.name] = reference_of(
+                    plan.shape.file, directory, varying=plan.shape.varying
+                )
             return self.references[plan.shape.name]
 
     def _take(self, report: Report) -> None:

@@ -27,9 +27,19 @@ class Ended:
     """How a command ended."""
 
     code: int
-    stdout: str
-    stderr: str
+    out: bytes
+    err: bytes
     seconds: float
+
+    @property
+    def stdout(self) -> str:
+        """What it wrote to stdout, as text."""
+        return self.out.decode("utf-8", "replace")
+
+    @property
+    def stderr(self) -> str:
+        """What it wrote to stderr, as text."""
+        return self.err.decode("utf-8", "replace")
 
     @property
     def text(self) -> str:
@@ -82,7 +92,7 @@ class Invocation:
         return Ended(code, _read(self._out), _read(self._err), seconds)
 
     def _tail(self) -> str:
-        return f"{_read(self._out)[-3000:]}\n{_read(self._err)[-3000:]}"
+        return (_read(self._out)[-3000:] + b"\n" + _read(self._err)[-3000:]).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +135,8 @@ class Workplace:
         }
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes().decode("utf-8", "replace")
+        return path.read_bytes()
     except OSError:
-        return ""
+        return b""

@@ -1,0 +1,54 @@
+"""`python -m tests.crash_points [--all] [--point before-commit-kill-self] [--number N]`: kill at enumerated points."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.crash_points.cases import POINTS, Outcome, Point, reference, survive
+from tests.crash_points.choice import chosen_numbers
+
+
+def main() -> int:
+    """Kill at each chosen passage of each point; 0 if every run was recovered."""
+    options = _options()
+    directory = Path(tempfile.mkdtemp(prefix="asyncflow-crash-"))
+    began = time.monotonic()
+    expected = reference(directory / "reference")
+    points = [point for point in POINTS if options.point in ("", str(point))]
+    cases = chosen_numbers(directory, points, is_complete=options.all, only=options.number)
+
+    def carry_out(case: tuple[Point, int]) -> tuple[Point, int, Outcome]:
+        return (*case, survive(directory, *case, expected))
+
+    with ThreadPoolExecutor(options.workers) as pool:
+        outcomes = list(pool.map(carry_out, cases))
+    bad = [(point, number, outcome) for point, number, outcome in outcomes if outcome.faults]
+    for point, number, outcome in bad:
+        _say(f"FAULT at {point}, passage {number}; kept in {directory}")
+        for fault in outcome.faults:
+            _say(f"  - {fault}")
+    fired = sum(outcome.went_off for _, _, outcome in outcomes)
+    _say(f"{fired} kills at {len(points)} points, {len(bad)} not recovered, {time.monotonic() - began:.0f} s")
+    return 1 if bad or not fired else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.crash_points", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="every passage, not only some of each point")
+    parser.add_argument("--point", default="", choices=["", *map(str, POINTS)], help="only this point")
+    parser.add_argument("--number", type=int, help="only this passage")
+    parser.add_argument("--workers", type=int, default=2)
+    return parser.parse_args()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+sys.exit(main())

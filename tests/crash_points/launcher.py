@@ -1,0 +1,216 @@
+"""Runs the real command line with one bomb in it: `python launcher.py run flow.py ...`.
+
+The bomb is described by environment variables. Real functions are wrapped in this process before the command starts,
+so that every fork of it is wrapped too; a counter in a shared file numbers the passages of all of them together. At
+the chosen passage one process is killed with SIGKILL: the one that passes, the scheduler, or the zygote. A process
+that has killed another stands still from then on, as if the power had gone: it must be swept up with the rest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import inspect
+import mmap
+import os
+import signal
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["COUNTER_BYTES", "main", "read_counter"]
+
+COUNTER_BYTES = 16
+_COUNTER = struct.Struct("<qq")
+
+
+@dataclass(frozen=True, slots=True)
+class Bomb:
+    """What is killed where."""
+
+    point: str
+    when: str
+    """`before` or `after`."""
+    number: int
+    """At which passage; 0: never, only count."""
+    victim: str
+    """`self`, `scheduler` or `zygote`."""
+    counter: str
+    """Path of the shared file: passages, and whether the bomb went off."""
+    scheduler: int
+
+
+def read_counter(data: bytes) -> tuple[int, bool]:
+    """Return passages and whether the bomb went off, from the bytes of the counter's file."""
+    count, fired = _COUNTER.unpack(data[:COUNTER_BYTES])
+    return count, bool(fired)
+
+
+class Fuse:
+    """Counts passages and sets the bomb off."""
+
+    def __init__(self, bomb: Bomb) -> None:
+        self._bomb = bomb
+        self._fd = os.open(bomb.counter, os.O_RDWR | os.O_CREAT, 0o600)
+        os.truncate(self._fd, COUNTER_BYTES)
+        self._shared = mmap.mmap(self._fd, COUNTER_BYTES)
+
+    def passed(self, point: str, when: str) -> None:
+        """Note that a point is passed; perhaps do not return."""
+        if (point, when) == (self._bomb.point, self._bomb.when) and self._count() == self._bomb.number:
+            self._explode()
+
+    def _count(self) -> int:
+        fcntl.lockf(self._fd, fcntl.LOCK_EX)
+        try:
+            count, fired = _COUNTER.unpack(self._shared[:])
+            count += 1
+            self._shared[:] = _COUNTER.pack(count, fired or count == self._bomb.number)
+        finally:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN)
+        return int(count)
+
+    def _explode(self) -> None:
+        victim = self._victim()
+        os.kill(victim, signal.SIGKILL)
+        if self._bomb.victim == "zygote" and os.getpid() == self._bomb.scheduler:
+            return
+        time.sleep(3600)
+
+    def _victim(self) -> int:
+        if self._bomb.victim == "self":
+            return os.getpid()
+        if self._bomb.victim == "scheduler":
+            return self._bomb.scheduler
+        return _zygote_of(self._bomb.scheduler)
+
+
+def _zygote_of(scheduler: int) -> int:
+    """Return the youngest child of the scheduler: the zygote at work."""
+    children = [
+        pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _parent_of(pid) == scheduler
+    ]
+    return max(children, default=0) or scheduler
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rsplit(b")", 1)[1].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] == b"Z" else int(fields[1])
+
+
+def main() -> None:
+    """Wrap, then be `asyncflow`."""
+    env = os.environ
+    bomb = Bomb(
+        env.get("CRASH_POINT", ""),
+        env.get("CRASH_WHEN", ""),
+        int(env.get("CRASH_NUMBER", "0")),
+        env.get("CRASH_VICTIM", "self"),
+        env["CRASH_COUNTER"],
+        os.getpid(),
+    )
+    _lay(Fuse(bomb))
+    from asyncflow.cli.main import main as asyncflow
+
+    asyncflow()
+
+
+# Where bombs can lie
+
+
+def _lay(fuse: Fuse) -> None:
+    """Wrap every point."""
+    from asyncflow.backends.local import LocalBackend
+    from asyncflow.events import sqlite_log
+    from asyncflow.runtime import driver
+
+    _wrap_transaction(fuse, sqlite_log)
+    _wrap_rename(fuse)
+    _wrap(fuse, LocalBackend, "launch", "launch")
+    _wrap(fuse, driver, "perform_all", "perform")
+    _wrap(fuse, driver.Inbox, "put", "fact")
+    _wrap_publish(fuse, driver.Driver)
+
+
+def _wrap(fuse: Fuse, owner: Any, name: str, point: str) -> None:
+    inner = getattr(owner, name)
+
+    if inspect.iscoroutinefunction(inner):
+
+        @functools.wraps(inner)
+        async def waiting(*args: Any, **kwargs: Any) -> Any:
+            fuse.passed(point, "before")
+            result = await inner(*args, **kwargs)
+            fuse.passed(point, "after")
+            return result
+
+        setattr(owner, name, waiting)
+    else:
+        setattr(owner, name, _around(fuse, inner, point))
+
+
+def _around(fuse: Fuse, inner: Callable[..., Any], point: str) -> Callable[..., Any]:
+    @functools.wraps(inner)
+    def outer(*args: Any, **kwargs: Any) -> Any:
+        fuse.passed(point, "before")
+        result = inner(*args, **kwargs)
+        fuse.passed(point, "after")
+        return result
+
+    return outer
+
+
+def _wrap_transaction(fuse: Fuse, module: Any) -> None:
+    inner = module.transaction
+
+    @contextmanager
+    def outer(*args: Any, **kwargs: Any) -> Iterator[None]:
+        with inner(*args, **kwargs):
+            yield
+            fuse.passed("commit", "before")
+        fuse.passed("commit", "after")
+
+    module.transaction = outer
+
+
+def _wrap_publish(fuse: Fuse, driver: Any) -> None:
+    inner = driver.__init__
+
+    @functools.wraps(inner)
+    def outer(self: Any, *args: Any, publish: Callable[..., None], **kwargs: Any) -> None:
+        inner(self, *args, publish=_around(fuse, publish, "publish"), **kwargs)
+
+    driver.__init__ = outer
+
+
+def _wrap_rename(fuse: Fuse) -> None:
+    for name in ("rename", "replace", "link"):
+        setattr(os, name, _naming(fuse, getattr(os, name)))
+
+
+def _naming(fuse: Fuse, inner: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(inner)
+    def outer(source: Any, target: Any, *args: Any, **kwargs: Any) -> None:
+        point = _kind_of_file(str(target))
+        fuse.passed(point, "before")
+        inner(source, target, *args, **kwargs)
+        fuse.passed(point, "after")
+
+    return outer
+
+
+def _kind_of_file(path: str) -> str:
+    if path.endswith(".manifest"):
+        return "manifest"
+    return "blob" if "/blobs/" in path else "file"
+
+
+if __name__ == "__main__":
+    main()
