@@ -12,6 +12,7 @@ Switches open nothing: their branches meet again in any plain step.
 from __future__ import annotations
 
 import difflib
+import linecache
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -108,7 +109,7 @@ def _one(graph: FlowGraph, role: str, claimants: tuple[str, ...]) -> Issues:
         what = f"has no {role} step" if graph.steps else "has no steps"
         hint = f"Add a step called '{role}', or annotate one with @step({role}=True)."
         yield LintError(
-            f"Flow {graph.name} {what}", where=graph.where, source=f"class {graph.name}", hint=hint
+            f"Flow {graph.name} {what}", where=graph.where, source=linecache.getline(graph.file, graph.line).strip(), hint=hint
         )
 
 
