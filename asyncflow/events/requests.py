@@ -46,18 +46,16 @@ def post_request(
     db = open_writer(path)
     try:
         with transaction(db):
-            return insert_request(db, run, kind, args or {}, by, time.time())
+            return insert_request(db, run, kind, json.dumps(args or {}), by, time.time())
     except sqlite3.Error as error:
         raise store_error(error, path, f"Run {run} was not asked to {kind}") from error
     finally:
         db.close()
 
 
-def insert_request(
-    db: sqlite3.Connection, run: int, kind: str, args: Mapping[str, Any], by: str, at: float
-) -> int:
-    """Record a request, inside a write transaction; return its id."""
-    cursor = db.execute(statement("insert_request"), (run, kind, json.dumps(args), by, at))
+def insert_request(db: sqlite3.Connection, run: int, kind: str, args: str, by: str, at: float) -> int:
+    """Record a request, its arguments as JSON, inside a write transaction; return its id."""
+    cursor = db.execute(statement("insert_request"), (run, kind, args, by, at))
     return cursor.lastrowid or 0
 
 

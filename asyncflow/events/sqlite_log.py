@@ -9,6 +9,7 @@ the connection's thread. A caller that is cancelled stops waiting; its work is d
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -135,8 +136,9 @@ class SqliteLog:
     ) -> int:
         """Ask something of a run's driver; return the request's id. Raises StoreError if it was not recorded."""
         self._seen_version.pop(run, None)
+        text = json.dumps(args or {})
         return await self._write(
-            lambda ledger: requests.insert_request(ledger.db, run, kind, args or {}, by, self._now())
+            lambda ledger: requests.insert_request(ledger.db, run, kind, text, by, self._now())
         )
 
     async def take_requests(self, run: int) -> Sequence[requests.Request]:
@@ -186,6 +188,7 @@ class SqliteLog:
                     jobs, self._jobs = self._jobs, []
                     await _settle(db, ledger, jobs)
             finally:
+                self._is_closing = True
                 await db.close()
                 self._closed.set()
 
@@ -227,7 +230,7 @@ class _Connection(aiosqlite.Connection):
 
 
 async def _settle(db: _Connection, ledger: Ledger, jobs: Sequence[_Job[Any]]) -> None:
-    """Do all jobs and answer them."""
+    """Do all jobs and answer them. A bug is told to all who wait, and ends the owner: nothing is recorded after it."""
     if not jobs:
         return
     try:
@@ -256,12 +259,12 @@ def _perform_writes(ledger: Ledger, jobs: Mapping[int, _Job[Any]]) -> dict[int, 
     """Do the jobs in one transaction.
 
     An `AsyncflowError` is that job's alone, as it is raised before anything is changed. Any other error undoes the
-    transaction and is everybody's.
+    transaction and is everybody's. What is not an error of SQLite either is a bug and passes through.
     """
     try:
         with transaction(ledger.db):
             return {place: _own_outcome(ledger, job) for place, job in jobs.items()}
-    except Exception as error:  # noqa: BLE001 - a bug in one job is told to all who wait; the owner lives on
+    except sqlite3.Error as error:
         ledger.forget()
         return {place: _explained(error, ledger) for place in jobs}
 
@@ -275,14 +278,12 @@ def _own_outcome(ledger: Ledger, job: _Job[Any]) -> Any:  # Any: each job has it
 
 def _outcome(ledger: Ledger, job: _Job[Any]) -> Any:  # Any: each job has its own result
     try:
-        return patiently(lambda: job.work(ledger))
-    except Exception as error:  # noqa: BLE001 - as above
+        return patiently(lambda: _own_outcome(ledger, job))
+    except sqlite3.Error as error:
         return _explained(error, ledger)
 
 
-def _explained(error: Exception, ledger: Ledger) -> Exception:
-    if not isinstance(error, sqlite3.Error):
-        return error
+def _explained(error: sqlite3.Error, ledger: Ledger) -> StoreError:
     told = store_error(error, ledger.path, "The event log failed; nothing of this step was recorded")
     told.__cause__ = error
     return told

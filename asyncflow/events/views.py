@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from asyncflow.events.codec import Recorded
 from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, TagRow, TaskRow, TaskStatus
@@ -64,14 +64,14 @@ class RunView:
         count = 0
         for event in events:
             count += 1
-            apply = _APPLY.get(type(event))
+            apply = self._APPLY.get(type(event))
             if apply is not None:
                 apply(self, event)
         if self._run is not None:
             self._run.next_seq += count
         return changes
 
-    def run_created(self, event: ev.RunCreated) -> None:
+    def _run_created(self, event: ev.RunCreated) -> None:
         row = RunRow(
             run=event.run,
             flow=_clean(event.flow),
@@ -86,16 +86,16 @@ class RunView:
         self._changes.tags.extend(_tags(event))
         self._changes.metadata.extend(_metadata(event))
 
-    def limits_changed(self, event: ev.LimitsChanged | ev.DriverChanged) -> None:
+    def _limits_changed(self, event: ev.LimitsChanged | ev.DriverChanged) -> None:
         if self._run is not None:
             self._run.limits = _json(event.limits._asdict())
 
-    def task_created(self, event: ev.TaskCreated) -> None:
+    def _task_created(self, event: ev.TaskCreated) -> None:
         run = self._run
         if run is not None:
             self._add(run, event)
 
-    def task_cloned(self, event: ev.TaskCloned) -> None:
+    def _task_cloned(self, event: ev.TaskCloned) -> None:
         run = self._run
         if run is None:
             return
@@ -109,7 +109,7 @@ class RunView:
             _set_error(task, event.caught)
         self._move(task, TaskStatus.CLONED)
 
-    def attempt_launched(self, event: ev.AttemptLaunched) -> None:
+    def _attempt_launched(self, event: ev.AttemptLaunched) -> None:
         task = self._task(event.task)
         if task is None:
             return
@@ -121,7 +121,7 @@ class RunView:
             task.cpu_s = task.max_rss_bytes = None
         self._move(task, TaskStatus.RUNNING)
 
-    def attempt_started(self, event: ev.AttemptStarted) -> None:
+    def _attempt_started(self, event: ev.AttemptStarted) -> None:
         task = self._task(event.task)
         if task is None:
             return
@@ -132,7 +132,7 @@ class RunView:
         if run is not None and run.started_at is None:
             run.started_at = event.at
 
-    def attempt_succeeded(self, event: ev.AttemptSucceeded) -> None:
+    def _attempt_succeeded(self, event: ev.AttemptSucceeded) -> None:
         task = self._task(event.task)
         if task is None:
             return
@@ -148,7 +148,7 @@ class RunView:
             _set_error(task, event.caught)
             self._move(task, TaskStatus.CAUGHT)
 
-    def attempt_failed(self, event: ev.AttemptFailed) -> None:
+    def _attempt_failed(self, event: ev.AttemptFailed) -> None:
         task = self._task(event.task)
         if task is None:
             return
@@ -157,7 +157,7 @@ class RunView:
         self._add_artifacts(task, event.number, event.artifacts)
         self._end_attempt(task, event.number, "failed")
 
-    def attempt_lost(self, event: ev.AttemptLost) -> None:
+    def _attempt_lost(self, event: ev.AttemptLost) -> None:
         task = self._task(event.task)
         if task is None:
             return
@@ -166,7 +166,7 @@ class RunView:
         task.error_message = _clean(event.reason)
         self._end_attempt(task, event.number, "lost")
 
-    def attempt_cancelled(self, event: ev.AttemptCancelled) -> None:
+    def _attempt_cancelled(self, event: ev.AttemptCancelled) -> None:
         task = self._task(event.task)
         if task is None:
             return
@@ -174,17 +174,17 @@ class RunView:
         self._end_attempt(task, event.number, "cancelled")
         self._move(task, TaskStatus.CANCELLED)
 
-    def retry_scheduled(self, event: ev.RetryScheduled) -> None:
+    def _retry_scheduled(self, event: ev.RetryScheduled) -> None:
         task = self._task(event.task)
         if task is not None:
             self._move(task, TaskStatus.WAITING)
 
-    def retry_due(self, event: ev.RetryDue) -> None:
+    def _retry_due(self, event: ev.RetryDue) -> None:
         task = self._task(event.task)
         if task is not None:
             self._move(task, TaskStatus.CREATED)
 
-    def task_failed(self, event: ev.TaskFailed) -> None:
+    def _task_failed(self, event: ev.TaskFailed) -> None:
         task = self._task(event.task)
         if task is None:
             return
@@ -197,7 +197,7 @@ class RunView:
             run.failed_task = task.task
             run.failed_step = task.step
 
-    def scope_opened(self, event: ev.ScopeOpened) -> None:
+    def _scope_opened(self, event: ev.ScopeOpened) -> None:
         self._paths[event.task] = _path(event.frames)
         task = self._task(event.task)
         if task is not None:
@@ -205,11 +205,11 @@ class RunView:
         if self._run is not None:
             self._run.branches_left += event.width
 
-    def run_stopping(self, event: ev.RunStopping) -> None:
+    def _run_stopping(self, event: ev.RunStopping) -> None:
         if self._run is not None:
             self._run.stop_reason = str(event.reason)
 
-    def run_finished(self, event: ev.RunFinished) -> None:
+    def _run_finished(self, event: ev.RunFinished) -> None:
         run = self._run
         if run is None:
             return
@@ -308,27 +308,29 @@ class RunView:
                 ArtifactRow(task.run, task.task, number, name, item.digest, item.size_bytes, item.type)
             )
 
+    _APPLY: ClassVar[
+        dict[type, Callable[[RunView, Any], None]]
+    ] = {  # Any: each method takes its own event type
+        ev.RunCreated: _run_created,
+        ev.DriverChanged: _limits_changed,
+        ev.TaskCreated: _task_created,
+        ev.TaskCloned: _task_cloned,
+        ev.AttemptLaunched: _attempt_launched,
+        ev.AttemptStarted: _attempt_started,
+        ev.AttemptSucceeded: _attempt_succeeded,
+        ev.AttemptFailed: _attempt_failed,
+        ev.AttemptLost: _attempt_lost,
+        ev.AttemptCancelled: _attempt_cancelled,
+        ev.RetryScheduled: _retry_scheduled,
+        ev.RetryDue: _retry_due,
+        ev.TaskFailed: _task_failed,
+        ev.ScopeOpened: _scope_opened,
+        ev.RunStopping: _run_stopping,
+        ev.LimitsChanged: _limits_changed,
+        ev.RunFinished: _run_finished,
+    }
+    """What changes no view is not here: AttemptTimedOut and StopAsked announce, FactIgnored explains."""
 
-_APPLY: dict[type, Callable[[RunView, Any], None]] = {  # Any: each method takes its own event type
-    ev.RunCreated: RunView.run_created,
-    ev.DriverChanged: RunView.limits_changed,
-    ev.TaskCreated: RunView.task_created,
-    ev.TaskCloned: RunView.task_cloned,
-    ev.AttemptLaunched: RunView.attempt_launched,
-    ev.AttemptStarted: RunView.attempt_started,
-    ev.AttemptSucceeded: RunView.attempt_succeeded,
-    ev.AttemptFailed: RunView.attempt_failed,
-    ev.AttemptLost: RunView.attempt_lost,
-    ev.AttemptCancelled: RunView.attempt_cancelled,
-    ev.RetryScheduled: RunView.retry_scheduled,
-    ev.RetryDue: RunView.retry_due,
-    ev.TaskFailed: RunView.task_failed,
-    ev.ScopeOpened: RunView.scope_opened,
-    ev.RunStopping: RunView.run_stopping,
-    ev.LimitsChanged: RunView.limits_changed,
-    ev.RunFinished: RunView.run_finished,
-}
-"""What changes no view is not here: AttemptTimedOut and StopAsked announce, FactIgnored explains."""
 
 _LIVING = ("created", "running", "waiting")
 
