@@ -1,0 +1,116 @@
+"""The flow a command is about: named by a file, or the script's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from asyncflow.cli.script import first_specs, importable
+
+if TYPE_CHECKING:
+    from asyncflow.flow.graph import FlowGraph
+
+__all__ = ["ChosenFlow", "class_option", "flow_parameters", "load", "of_parameters", "of_script", "with_option"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenFlow:
+    """A flow and where it comes from."""
+
+    flow_class: type
+    file: str
+    """Absolute path."""
+
+    @property
+    def name(self) -> str:
+        """The flow's name."""
+        return self.flow_class.__name__
+
+    def graph(self) -> FlowGraph:
+        """Return the graph as written. Raises FlowLoadError if its source cannot be read."""
+        from asyncflow.flow.parse import parse_flow
+
+        return parse_flow(self.flow_class)
+
+    def checked_graph(self) -> FlowGraph:
+        """Return the graph, which keeps every rule. Raises LintError if it does not."""
+        from asyncflow.flow.lint import check
+
+        graph = self.graph()
+        check(graph)
+        return graph
+
+
+def class_option() -> click.Option:
+    """Make `--class`, for files that define several flows."""
+    return click.Option(
+        ["--class", "class_name"], metavar="NAME", help="The flow's class, if the file defines several."
+    )
+
+
+def with_option() -> click.Option:
+    """Make `--with`."""
+    return click.Option(
+        ["--with", "with_specs"],
+        multiple=True,
+        metavar="SPEC",
+        help="Put a decorator on every step that lacks it, such as retry or retry:times=4. May be repeated.",
+    )
+
+
+def flow_parameters(flow_class: type | None) -> list[click.Parameter]:
+    """Return the arguments of a command that looks at a flow; a script's own flow needs none."""
+    if flow_class is not None:
+        return [with_option()]
+    return [click.Argument(["file"], metavar="FLOW.py"), class_option(), with_option()]
+
+
+def of_parameters(
+    flow_class: type | None, with_specs: Sequence[str], file: str | None = None, class_name: str | None = None
+) -> ChosenFlow:
+    """Return the flow that `flow_parameters` asked for."""
+    if flow_class is not None:
+        specs = (*first_specs(click.get_current_context()), *with_specs)
+        return of_script(flow_class, specs, is_to_run=False)
+    return load(str(file), class_name, with_specs)
+
+
+def load(path: str, class_name: str | None, with_specs: Sequence[str]) -> ChosenFlow:
+    """Import a flow's file and attach decorators.
+
+    Args:
+        path: The file; `file.py:Class` names the class, too.
+        class_name: The class, if the file defines several flows.
+        with_specs: What `--with` said.
+
+    Raises:
+        UserError: There is no such file or flow, it cannot be imported, or a decorator does not fit.
+    """
+    from asyncflow.flow.load import load_flow
+
+    head, colon, tail = path.rpartition(":")
+    if colon and tail.isidentifier() and not os.path.exists(path):
+        path, class_name = head, class_name or tail
+    return _attached(ChosenFlow(load_flow(path, class_name), os.path.abspath(path)), with_specs)
+
+
+def of_script(flow_class: type, with_specs: Sequence[str], *, is_to_run: bool) -> ChosenFlow:
+    """Return the flow of the script that was started; to run it, as others import it."""
+    module = sys.modules.get(flow_class.__module__)
+    file = os.path.abspath(getattr(module, "__file__", None) or sys.argv[0])
+    chosen = importable(flow_class, file) if is_to_run else flow_class
+    return _attached(ChosenFlow(chosen, file), with_specs)
+
+
+def _attached(flow: ChosenFlow, with_specs: Sequence[str]) -> ChosenFlow:
+    if with_specs:
+        from asyncflow.flow.decorators import attach
+
+        for spec in with_specs:
+            attach(flow.flow_class, spec)
+    return flow

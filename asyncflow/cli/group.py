@@ -1,0 +1,139 @@
+"""Commands by name. A command's module is imported when the command is used, so that `--help` costs nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+from asyncflow.cli import terminal
+
+__all__ = ["COMMANDS", "CommandGroup", "Entry", "OurCommand", "help_option"]
+
+
+class Entry(NamedTuple):
+    """One command as `--help` lists it."""
+
+    module: str
+    """Has `command(flow_class)`, which makes the click command."""
+    section: str
+    help: str
+    """One line; the command's own help begins with it."""
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "run": Entry("asyncflow.cli.run", "Run", "Run a flow on this machine."),
+    "resume": Entry("asyncflow.cli.resume", "Run", "Go on with a run; what went well is not run again."),
+    "cancel": Entry("asyncflow.cli.cancel", "Run", "Stop a run that goes on in another process."),
+    "check": Entry("asyncflow.cli.check", "Look at a flow", "Check a flow's graph without running it."),
+    "show": Entry("asyncflow.cli.show", "Look at a flow", "Show a flow's steps, what they do, where they lead."),
+    "graph": Entry("asyncflow.cli.graph", "Look at a flow", "Write a flow's graph as dot, Mermaid or JSON."),
+    "runs": Entry("asyncflow.cli.runs", "Look at runs", "List runs, newest first."),
+    "logs": Entry("asyncflow.cli.logs", "Look at runs", "Show what tasks printed."),
+    "dump": Entry("asyncflow.cli.dump", "Look at runs", "Show the artifacts of a step or a task."),
+    "doctor": Entry("asyncflow.cli.doctor", "Care", "Check the store, and repair what can be repaired."),
+    "version": Entry("asyncflow.cli.version", "Care", "Show the version."),
+}
+"""In the order of `--help`."""
+
+
+def help_option() -> click.Option:
+    """Make `--help`, which writes through our terminal."""
+
+    def show(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+        if is_asked and not context.resilient_parsing:
+            terminal.out(context.get_help())
+            context.exit()
+
+    return click.Option(
+        ["--help"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show this text and exit.",
+    )
+
+
+class OurCommand(click.Command):
+    """A command whose help goes through our terminal, and whose parameters may stand in sections.
+
+    Args:
+        sections: Title by parameter name; the others stand under `Options`.
+        options: What `click.Command` takes.
+    """
+
+    def __init__(self, *, sections: Mapping[str, str] | None = None, **options: Any) -> None:  # Any: click's
+        super().__init__(**options)
+        self._sections = sections or {}
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        return help_option()
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, section by section."""
+        records: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                title = self._sections.get(parameter.name or "", "Options")
+                records.setdefault(title, []).append(record)
+        for title, rows in records.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+class CommandGroup(click.Group):
+    """All commands.
+
+    Args:
+        flow_class: The flow of the script that was started; None for `asyncflow` itself.
+        names: The commands there are.
+        options: What `click.Group` takes.
+    """
+
+    def __init__(self, *, flow_class: type | None, names: Sequence[str], **options: Any) -> None:  # Any: click's
+        super().__init__(**options)
+        self._flow_class = flow_class
+        self._names = list(names)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        return help_option()
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order of the help."""
+        return self._names
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and make a command; None if there is none of that name."""
+        if cmd_name not in self._names:
+            return None
+        made: click.Command = import_module(COMMANDS[cmd_name].module).command(self._flow_class)
+        return made
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with; suggest one where there is none."""
+        name = args[0]
+        if name in self._names or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        close = difflib.get_close_matches(name, self._names, n=1)
+        suggestion = f" Did you mean '{close[0]}'?" if close else ""
+        if not close and self._flow_class is None and name.endswith(".py"):
+            suggestion = f" To run a flow: {ctx.command_path} run {name}"
+        ctx.fail(f"No such command '{name}'.{suggestion}")
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, section by section, without importing one."""
+        longest = max(len(name) for name in self._names)
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self._names:
+            entry = COMMANDS[name]
+            sections.setdefault(entry.section, []).append((name.ljust(longest), entry.help))
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)

@@ -1,0 +1,126 @@
+"""The two ways in: the `asyncflow` command, and a flow's own file. Every error ends here, in words and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import click
+
+from asyncflow.cli import terminal
+from asyncflow.cli.errors import tell
+from asyncflow.cli.group import COMMANDS, CommandGroup
+from asyncflow.errors import ExitCode
+
+__all__ = ["asyncflow_group", "execute", "main", "run_script", "script_group"]
+
+_EPILOG = "Wherever a run is asked for: its number, 'latest', 'Flow/42' or 'Flow/latest'."
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run `asyncflow ARGV` and exit."""
+    _exit(execute(asyncflow_group, sys.argv[1:] if argv is None else argv, program="asyncflow"))
+
+
+def run_script(flow_class: type) -> NoReturn:
+    """Run `python flow.py ARGV` for the flow that the file defines, and exit."""
+    program = f"python {os.path.basename(sys.argv[0])}"
+    argv = sys.argv[1:] or ["check"]
+    _exit(execute(lambda: script_group(flow_class), argv, program=program))
+
+
+def execute(make_group: Callable[[], click.Command], argv: Sequence[str], *, program: str) -> int:
+    """Run a command line; return the exit code. Nothing is raised: what goes wrong is told on stderr."""
+    if sys.platform == "win32":
+        terminal.err("asyncflow runs on Linux and macOS. On Windows, use it inside WSL: https://aka.ms/wsl")
+        return ExitCode.FAILURE
+    try:
+        group = make_group()
+        with group.make_context(program, list(argv)) as context:
+            return int(group.invoke(context) or 0)
+    except BrokenPipeError:
+        return _reader_left()
+    except SystemExit as asked:
+        return asked.code if isinstance(asked.code, int) else ExitCode.OK
+    except BaseException as error:
+        try:
+            return tell(error, program=program)
+        except BrokenPipeError:
+            return _reader_left()
+
+
+def asyncflow_group() -> click.Group:
+    """Make the commands of `asyncflow`."""
+    return CommandGroup(
+        flow_class=None,
+        names=list(COMMANDS),
+        name="asyncflow",
+        help="Run data-science flows, and look at what they did.",
+        epilog=_EPILOG,
+        params=[_version_option()],
+        no_args_is_help=True,
+    )
+
+
+def script_group(flow_class: type) -> click.Group:
+    """Make the commands of a flow's own file. Without a command it checks the flow."""
+    from asyncflow.cli.script import attach_first  # only a script needs it
+
+    return CommandGroup(
+        flow_class=flow_class,
+        names=list(COMMANDS),
+        name="flow",
+        help=f"Run {flow_class.__name__}, and look at what it did.",
+        epilog=_EPILOG,
+        params=[
+            click.Option(
+                ["--with", "with_specs"],
+                multiple=True,
+                metavar="SPEC",
+                help="Put a decorator on every step, such as retry or retry:times=4.",
+            ),
+            click.Option(["--quiet/--not-quiet", "is_quiet"], default=False, hidden=True),
+            click.Option(["--pylint/--no-pylint", "is_linted"], default=True, hidden=True),
+            _version_option(),
+        ],
+        callback=attach_first,
+    )
+
+
+def _version_option() -> click.Option:
+    def show(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+        if is_asked and not context.resilient_parsing:
+            from asyncflow.version import __version__
+
+            terminal.out(f"asyncflow {__version__}")
+            context.exit()
+
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show the version and exit.",
+    )
+
+
+def _reader_left() -> int:
+    """Whoever read our output has enough (`| head`): that is no failure, and nothing more is written."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            os.dup2(nowhere, stream.fileno())
+        except (OSError, ValueError):
+            continue  # it is closed, or no file at all
+    return ExitCode.OK
+
+
+def _exit(code: int) -> NoReturn:
+    try:
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):
+        _reader_left()
+    sys.exit(code)
