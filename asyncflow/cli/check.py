@@ -9,6 +9,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.flow_file import flow_parameters, of_parameters
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.script import Script
 from asyncflow.cli.terminal import Span, Style
 
 __all__ = ["command"]
@@ -20,13 +21,13 @@ nothing loops. The first rule that is broken is shown with its place and what to
 """
 
 
-def command(flow_class: type | None = None) -> click.Command:
+def command(script: Script | None = None) -> click.Command:
     """Make the command."""
 
     def check(**given: Any) -> None:  # Any: what click parsed
-        flow = of_parameters(flow_class, **given)
+        flow = of_parameters(script, **given)
         terminal.err(f"Validating {flow.name}...")
         flow.checked_graph()
         terminal.err(Span("    The graph looks good!", Style.GREEN))
 
-    return OurCommand(name="check", params=flow_parameters(flow_class), callback=check, help=_HELP)
+    return OurCommand(name="check", params=flow_parameters(script), callback=check, help=_HELP)

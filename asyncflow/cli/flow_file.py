@@ -1,21 +1,23 @@
-"""The flow a command is about: named by a file, or the script's own."""
+"""The flow a command is about: named by a file, or the script's own.
+
+A script's file is imported once more under its own name: what is pickled in `__main__` cannot be read anywhere else.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from asyncflow.cli.script import first_specs, importable
+from asyncflow.cli.script import Script, first_specs
 
 if TYPE_CHECKING:
     from asyncflow.flow.graph import FlowGraph
 
-__all__ = ["ChosenFlow", "class_option", "flow_parameters", "load", "of_parameters", "of_script", "with_option"]
+__all__ = ["ChosenFlow", "class_option", "flow_parameters", "load", "of_parameters", "with_option"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +65,21 @@ def with_option() -> click.Option:
     )
 
 
-def flow_parameters(flow_class: type | None) -> list[click.Parameter]:
+def flow_parameters(script: Script | None) -> list[click.Parameter]:
     """Return the arguments of a command that looks at a flow; a script's own flow needs none."""
-    if flow_class is not None:
+    if script is not None:
         return [with_option()]
     return [click.Argument(["file"], metavar="FLOW.py"), class_option(), with_option()]
 
 
 def of_parameters(
-    flow_class: type | None, with_specs: Sequence[str], file: str | None = None, class_name: str | None = None
+    script: Script | None, with_specs: Sequence[str], file: str | None = None, class_name: str | None = None
 ) -> ChosenFlow:
     """Return the flow that `flow_parameters` asked for."""
-    if flow_class is not None:
-        specs = (*first_specs(click.get_current_context()), *with_specs)
-        return of_script(flow_class, specs, is_to_run=False)
-    return load(str(file), class_name, with_specs)
+    specs = (*first_specs(click.get_current_context()), *with_specs)
+    if script is not None:
+        return load(script.file, script.class_name, specs)
+    return load(str(file), class_name, specs)
 
 
 def load(path: str, class_name: str | None, with_specs: Sequence[str]) -> ChosenFlow:
@@ -96,18 +98,7 @@ def load(path: str, class_name: str | None, with_specs: Sequence[str]) -> Chosen
     head, colon, tail = path.rpartition(":")
     if colon and tail.isidentifier() and not os.path.exists(path):
         path, class_name = head, class_name or tail
-    return _attached(ChosenFlow(load_flow(path, class_name), os.path.abspath(path)), with_specs)
-
-
-def of_script(flow_class: type, with_specs: Sequence[str], *, is_to_run: bool) -> ChosenFlow:
-    """Return the flow of the script that was started; to run it, as others import it."""
-    module = sys.modules.get(flow_class.__module__)
-    file = os.path.abspath(getattr(module, "__file__", None) or sys.argv[0])
-    chosen = importable(flow_class, file) if is_to_run else flow_class
-    return _attached(ChosenFlow(chosen, file), with_specs)
-
-
-def _attached(flow: ChosenFlow, with_specs: Sequence[str]) -> ChosenFlow:
+    flow = ChosenFlow(load_flow(path, class_name), os.path.abspath(path))
     if with_specs:
         from asyncflow.flow.decorators import attach
 

@@ -11,6 +11,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.flow_file import flow_parameters, of_parameters
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.script import Script
 
 if TYPE_CHECKING:
     from asyncflow.flow.graph import FlowGraph, StepInfo
@@ -23,11 +24,11 @@ _HELP = """Write a flow's graph as dot, Mermaid or JSON.
 """
 
 
-def command(flow_class: type | None = None) -> click.Command:
+def command(script: Script | None = None) -> click.Command:
     """Make the command."""
 
     def graph(form: str, **given: Any) -> None:  # Any: what click parsed
-        terminal.out(_FORMATS[form](of_parameters(flow_class, **given).graph()))
+        terminal.out(_FORMATS[form](of_parameters(script, **given).graph()))
 
     choice = click.Option(
         ["--format", "form"],
@@ -38,14 +39,18 @@ def command(flow_class: type | None = None) -> click.Command:
     )
     return OurCommand(
         name="graph",
-        params=[*flow_parameters(flow_class), choice],
+        params=[*flow_parameters(script), choice],
         callback=graph,
         help=_HELP.replace("\n\n", "\n\n\b\n", 1),
     )
 
 
 def _dot(graph: FlowGraph) -> str:
-    lines = [f"digraph {graph.name} {{", "  rankdir=LR;", '  node [shape=box, style=rounded, fontname="sans"];']
+    lines = [
+        f"digraph {graph.name} {{",
+        "  rankdir=LR;",
+        '  node [shape=box, style=rounded, fontname="sans"];',
+    ]
     for info in graph.steps.values():
         shape = ", shape=hexagon" if info.condition is not None else ""
         lines.append(f'  {info.name} [label="{info.name}"{shape}];')

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from asyncflow.cli import terminal
+from asyncflow.cli.script import Script
 
 __all__ = ["COMMANDS", "CommandGroup", "Entry", "OurCommand", "help_option"]
 
@@ -18,7 +19,7 @@ class Entry(NamedTuple):
     """One command as `--help` lists it."""
 
     module: str
-    """Has `command(flow_class)`, which makes the click command."""
+    """Has `command(script)`, which makes the click command."""
     section: str
     help: str
     """One line; the command's own help begins with it."""
@@ -29,7 +30,9 @@ COMMANDS: Mapping[str, Entry] = {
     "resume": Entry("asyncflow.cli.resume", "Run", "Go on with a run; what went well is not run again."),
     "cancel": Entry("asyncflow.cli.cancel", "Run", "Stop a run that goes on in another process."),
     "check": Entry("asyncflow.cli.check", "Look at a flow", "Check a flow's graph without running it."),
-    "show": Entry("asyncflow.cli.show", "Look at a flow", "Show a flow's steps, what they do, where they lead."),
+    "show": Entry(
+        "asyncflow.cli.show", "Look at a flow", "Show a flow's steps, what they do, where they lead."
+    ),
     "graph": Entry("asyncflow.cli.graph", "Look at a flow", "Write a flow's graph as dot, Mermaid or JSON."),
     "runs": Entry("asyncflow.cli.runs", "Look at runs", "List runs, newest first."),
     "logs": Entry("asyncflow.cli.logs", "Look at runs", "Show what tasks printed."),
@@ -78,7 +81,7 @@ class OurCommand(click.Command):
         records: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 title = self._sections.get(parameter.name or "", "Options")
                 records.setdefault(title, []).append(record)
         for title, rows in records.items():
@@ -90,14 +93,16 @@ class CommandGroup(click.Group):
     """All commands.
 
     Args:
-        flow_class: The flow of the script that was started; None for `asyncflow` itself.
+        script: The flow's file that was started; None for `asyncflow` itself.
         names: The commands there are.
         options: What `click.Group` takes.
     """
 
-    def __init__(self, *, flow_class: type | None, names: Sequence[str], **options: Any) -> None:  # Any: click's
+    def __init__(
+        self, *, script: Script | None, names: Sequence[str], **options: Any
+    ) -> None:  # Any: click's
         super().__init__(**options)
-        self._flow_class = flow_class
+        self._script = script
         self._names = list(names)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
@@ -111,7 +116,7 @@ class CommandGroup(click.Group):
         """Import and make a command; None if there is none of that name."""
         if cmd_name not in self._names:
             return None
-        made: click.Command = import_module(COMMANDS[cmd_name].module).command(self._flow_class)
+        made: click.Command = import_module(COMMANDS[cmd_name].module).command(self._script)
         return made
 
     def resolve_command(
@@ -123,7 +128,7 @@ class CommandGroup(click.Group):
             return super().resolve_command(ctx, args)
         close = difflib.get_close_matches(name, self._names, n=1)
         suggestion = f" Did you mean '{close[0]}'?" if close else ""
-        if not close and self._flow_class is None and name.endswith(".py"):
+        if not close and self._script is None and name.endswith(".py"):
             suggestion = f" To run a flow: {ctx.command_path} run {name}"
         ctx.fail(f"No such command '{name}'.{suggestion}")
 

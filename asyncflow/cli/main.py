@@ -12,23 +12,27 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import tell
 from asyncflow.cli.group import COMMANDS, CommandGroup
+from asyncflow.cli.script import Script, keep_specs
 from asyncflow.errors import ExitCode
 
-__all__ = ["asyncflow_group", "execute", "main", "run_script", "script_group"]
+__all__ = ["asyncflow_group", "execute", "main", "script_group"]
 
 _EPILOG = "Wherever a run is asked for: its number, 'latest', 'Flow/42' or 'Flow/latest'."
 
 
-def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run `asyncflow ARGV` and exit."""
-    _exit(execute(asyncflow_group, sys.argv[1:] if argv is None else argv, program="asyncflow"))
+def main(argv: Sequence[str] | None = None, *, script: tuple[str, str] | None = None) -> NoReturn:
+    """Run a command line and exit.
 
-
-def run_script(flow_class: type) -> NoReturn:
-    """Run `python flow.py ARGV` for the flow that the file defines, and exit."""
-    program = f"python {os.path.basename(sys.argv[0])}"
-    argv = sys.argv[1:] or ["check"]
-    _exit(execute(lambda: script_group(flow_class), argv, program=program))
+    Args:
+        argv: The arguments. None: those of the process.
+        script: File and flow class, when a flow's own file was started; without a command that is checked.
+    """
+    given = sys.argv[1:] if argv is None else argv
+    if script is None:
+        _exit(execute(asyncflow_group, given, program="asyncflow"))
+    started = Script(*script)
+    program = f"python {os.path.basename(started.file)}"
+    _exit(execute(lambda: script_group(started), given or ["check"], program=program))
 
 
 def execute(make_group: Callable[[], click.Command], argv: Sequence[str], *, program: str) -> int:
@@ -54,7 +58,7 @@ def execute(make_group: Callable[[], click.Command], argv: Sequence[str], *, pro
 def asyncflow_group() -> click.Group:
     """Make the commands of `asyncflow`."""
     return CommandGroup(
-        flow_class=None,
+        script=None,
         names=list(COMMANDS),
         name="asyncflow",
         help="Run data-science flows, and look at what they did.",
@@ -64,15 +68,13 @@ def asyncflow_group() -> click.Group:
     )
 
 
-def script_group(flow_class: type) -> click.Group:
+def script_group(script: Script) -> click.Group:
     """Make the commands of a flow's own file. Without a command it checks the flow."""
-    from asyncflow.cli.script import attach_first  # only a script needs it
-
     return CommandGroup(
-        flow_class=flow_class,
+        script=script,
         names=list(COMMANDS),
         name="flow",
-        help=f"Run {flow_class.__name__}, and look at what it did.",
+        help=f"Run {script.class_name}, and look at what it did.",
         epilog=_EPILOG,
         params=[
             click.Option(
@@ -85,7 +87,7 @@ def script_group(flow_class: type) -> click.Group:
             click.Option(["--pylint/--no-pylint", "is_linted"], default=True, hidden=True),
             _version_option(),
         ],
-        callback=attach_first,
+        callback=keep_specs,
     )
 
 

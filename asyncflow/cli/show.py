@@ -9,6 +9,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.flow_file import flow_parameters, of_parameters
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.script import Script
 from asyncflow.cli.terminal import Span, Style
 
 if TYPE_CHECKING:
@@ -22,17 +23,17 @@ Every step with its docstring and the steps that follow it, in the order of the 
 """
 
 
-def command(flow_class: type | None = None) -> click.Command:
+def command(script: Script | None = None) -> click.Command:
     """Make the command."""
 
     def show(**given: Any) -> None:  # Any: what click parsed
-        graph = of_parameters(flow_class, **given).graph()
+        graph = of_parameters(script, **given).graph()
         terminal.out(Span(graph.name, Style.BOLD))
         _show_text(graph.doc)
         for info in graph.steps.values():
             _show_step(info)
 
-    return OurCommand(name="show", params=flow_parameters(flow_class), callback=show, help=_HELP)
+    return OurCommand(name="show", params=flow_parameters(script), callback=show, help=_HELP)
 
 
 def _show_step(info: StepInfo) -> None:

@@ -6,12 +6,13 @@ import click
 
 from asyncflow.cli import terminal
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.script import Script
 from asyncflow.version import __version__
 
 __all__ = ["command"]
 
 
-def command(flow_class: type | None = None) -> click.Command:
+def command(script: Script | None = None) -> click.Command:
     """Make the command."""
     return OurCommand(name="version", callback=_show, help="Show the version.")
 
