@@ -31,10 +31,12 @@ class Reference:
     seconds: float
 
 
-def reference_of(flow: Path, directory: Path, *, varying: tuple[str, ...] = ()) -> Reference:
+def reference_of(
+    flow: Path, directory: Path, *, varying: tuple[str, ...] = (), options: tuple[str, ...] = ()
+) -> Reference:
     """Run a flow undisturbed and keep what it leaves. Raises Fault if even that does not work."""
     place = Workplace.make(directory)
-    ended = place.run("run", str(flow))
+    ended = place.run("run", str(flow), *options)
     if ended.code != 0:
         raise Fault(f"an undisturbed run of {flow.name} exits {ended.code}\n{ended.text[-3000:]}")
     record = read_run(place.home, run_ids(place.home)[0])
