@@ -48,14 +48,6 @@ class IncludeFile(Parameter):
             super().__init__(name, required=required, help=help)
             raise self.error(f"IncludeFile '{name}' has no option '{unknown}'")
         super().__init__(name, required=required, help=help, type=str, **options)
-        default = self.default
-        if default is not None and not callable(default) and not isinstance(default, str | os.PathLike):
-            raise self.error(
-                f"IncludeFile '{name}' has the default {default!r:.100}, which is no path",
-                hint="Give the path of a file, or a function that returns one.",
-            )
-        if isinstance(default, os.PathLike):
-            self.default = os.fspath(default)
 
     def read(self, path: str) -> Any:  # Any: text, bytes, or what the parser makes of it
         """Return the content of a file, parsed if there is a parser. Blocks.
@@ -89,6 +81,16 @@ class IncludeFile(Parameter):
                 hint="Declare IncludeFile(..., is_text=False) for other files, or encoding= for other texts.",
             ) from None
         return self._parse(text, option)
+
+    def _check_default(self) -> None:
+        default = self.default
+        if isinstance(default, os.PathLike):
+            self.default = os.fspath(default)
+        elif default is not None and not callable(default) and not isinstance(default, str):
+            raise self.error(
+                f"IncludeFile '{self.name}' has the default {default!r:.100}, which is no path",
+                hint="Give the path of a file, or a function that returns one.",
+            )
 
     def _parse(self, content: str | bytes, option: str) -> Any:
         if self.parser is None:

@@ -109,7 +109,10 @@ def _one(graph: FlowGraph, role: str, claimants: tuple[str, ...]) -> Issues:
         what = f"has no {role} step" if graph.steps else "has no steps"
         hint = f"Add a step called '{role}', or annotate one with @step({role}=True)."
         yield LintError(
-            f"Flow {graph.name} {what}", where=graph.where, source=linecache.getline(graph.file, graph.line).strip(), hint=hint
+            f"Flow {graph.name} {what}",
+            where=graph.where,
+            source=linecache.getline(graph.file, graph.line).strip(),
+            hint=hint,
         )
 
 

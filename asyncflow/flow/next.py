@@ -31,8 +31,13 @@ def next_call(
         options: Keyword arguments; None counts as not given.
 
     Raises:
-        InvalidNextError: Unknown option, options that exclude each other, a target that is no step.
+        InvalidNextError: Called before; unknown option, options that exclude each other, a target that is no step.
     """
+    if flow._next is not None:
+        _refuse(
+            "self.next was called twice in one step",
+            "Call it once, as the last statement; to choose at run time use condition=.",
+        )
     unknown = [name for name in options if name not in ("foreach", "num_parallel", "condition")]
     if unknown:
         _refuse(
@@ -59,7 +64,7 @@ def next_call(
         )
     if "foreach" in given:
         return NextCall(targets=names, foreach=_attribute(given["foreach"], "foreach"))
-    if "num_parallel" in options and options["num_parallel"] is not None:
+    if "num_parallel" in given:
         return NextCall(targets=names, num_parallel=_gang_size(given["num_parallel"]))
     return NextCall(targets=names)
 

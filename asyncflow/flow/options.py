@@ -110,7 +110,7 @@ def click_type(parameter: Parameter) -> click.ParamType:
         return _SeparatedText(parameter.separator)
     try:
         return click.types.convert_type(kind)
-    except (TypeError, AssertionError):
+    except (TypeError, AssertionError, AttributeError):
         raise parameter.error(
             f"Parameter '{parameter.name}' has the type {kind!r:.100}, which no option can have",
             hint="Use str, int, float, bool, JSONType or a click type.",

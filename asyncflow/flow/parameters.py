@@ -154,11 +154,6 @@ class Parameter(_ReadOnly):
         return callable(self.default)
 
     def __set_name__(self, owner: type, attribute: str) -> None:
-        if attribute in RESERVED_ATTRIBUTES:
-            raise self.error(
-                f"A parameter cannot be the class variable '{attribute}', which every flow has already",
-                hint=f"Call it another name, such as {attribute}_ = Parameter({self.name!r}, ...)",
-            )
         self.attribute = attribute
 
     def __get__(self, flow: Any, owner: type) -> Any:
@@ -259,6 +254,11 @@ def seal_constants(flow_class: type, root: type) -> None:
             if name in sealed:
                 continue
             sealed[name] = None
+            if isinstance(value, Parameter) and name in RESERVED_ATTRIBUTES:
+                raise value.error(
+                    f"A parameter cannot be the class variable '{name}', which every flow has already",
+                    hint=f"Call it another name, such as {name}_ = Parameter({value.name!r}, ...)",
+                )
             if isinstance(value, Constant) or not is_constant(name, value):
                 continue
             if name in RESERVED_ATTRIBUTES:

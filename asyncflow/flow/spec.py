@@ -13,7 +13,7 @@ from types import FunctionType, MethodType
 from typing import Any, NoReturn
 
 from asyncflow.flow.binding import NextCall, TaskBinding
-from asyncflow.flow.errors import InvalidNextError, MergeError
+from asyncflow.flow.errors import MergeError
 from asyncflow.flow.next import next_call
 from asyncflow.flow.parameters import Constant, Parameter, seal_constants
 from asyncflow.flow.steps import steps_of
@@ -108,11 +108,6 @@ class FlowSpec:
         Raises:
             InvalidNextError: It is none of these, or was called before.
         """
-        if self._next is not None:
-            raise InvalidNextError(
-                "self.next was called twice in one step",
-                hint="Call it once, as the last statement; to choose at run time use condition=.",
-            )
         self._next = next_call(self, targets, options)
 
     def merge_artifacts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -118,7 +119,9 @@ def test_a_graph_built_of_nested_blocks_lints_clean_and_its_joins_match(
     place = {name: number for number, name in enumerate(machine.steps)}
     for node in machine.steps.values():
         loops = node.transition is Transition.SWITCH
-        assert all(place[node.name] < place[target] or (loops and target == node.name) for target in node.next)
+        assert all(
+            place[node.name] < place[target] or (loops and target == node.name) for target in node.next
+        )
 
 
 @SETTINGS
@@ -128,10 +131,8 @@ def test_a_graph_with_a_join_turned_into_a_plain_step_is_refused(blocks: list, m
     join = next(iter(writer.closes))
     lines = [line.replace(f"{join}(self,inputs)", join) for line in writer.lines]
 
-    try:
+    with pytest.raises(LintError) as caught:
         lint.check(parse_flow(make_steps("\n".join(lines))))
-    except LintError as error:
-        assert error.where
-        assert error.hint
-    else:
-        raise AssertionError(f"{join} closes nothing, and lint is content")
+
+    assert caught.value.where
+    assert caught.value.hint

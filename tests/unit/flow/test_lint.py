@@ -26,99 +26,276 @@ BAD: list[tuple[str, str, str, str]] = [
     ("L1", "start: self.next(self.index)\nindex: self.next(self.end)\nend:", "'index'", "def index(self):"),
     ("L2", "begin: self.next(self.end)\nend:", "no start", "class Made(FlowSpec):"),
     ("L3", "start: self.next(self.last)\nlast: self.next(self.start)", "no end", "class Made(FlowSpec):"),
-    ("L5", "start: self.next(self.a)\na: self.next({1: self.start, 2: self.end}, condition='x')\nend:",
-     "nothing may lead", "self.next({1: self.start, 2: self.end}, condition='x')"),
+    (
+        "L5",
+        "start: self.next(self.a)\na: self.next({1: self.start, 2: self.end}, condition='x')\nend:",
+        "nothing may lead",
+        "self.next({1: self.start, 2: self.end}, condition='x')",
+    ),
     ("L5", "start: self.next(self.start)\nend:", "nothing may lead", "self.next(self.start)"),
-    ("L6", "start: self.next(self.end)\nend: self.next(self.start)", "has a self.next", "self.next(self.start)"),
+    (
+        "L6",
+        "start: self.next(self.end)\nend: self.next(self.start)",
+        "has a self.next",
+        "self.next(self.start)",
+    ),
     ("L6", "start: self.next(self.end)\nend: self.next()", "has a self.next", "self.next()"),
-    ("L7", SPLIT + "a: self.next(self.end)\nb: self.next(self.end)\nend(self,inputs):", "cannot be a join",
-     "def end(self,inputs):"),
+    (
+        "L7",
+        SPLIT + "a: self.next(self.end)\nb: self.next(self.end)\nend(self,inputs):",
+        "cannot be a join",
+        "def end(self,inputs):",
+    ),
     ("L8", "start: self.next(self.Train)\nTrain: self.next(self.end)\nend:", "'Train'", "def Train(self):"),
     ("L8", "start: self.next(self._a)\n_a: self.next(self.end)\nend:", "'_a'", "def _a(self):"),
-    ("L9", "start: self.next(self.a)\na(self,x,y): self.next(self.end)\nend:", "3 arguments", "def a(self,x,y):"),
+    (
+        "L9",
+        "start: self.next(self.a)\na(self,x,y): self.next(self.end)\nend:",
+        "3 arguments",
+        "def a(self,x,y):",
+    ),
     ("L9", "start: self.next(self.a)\na(): self.next(self.end)\nend:", "0 arguments", "def a():"),
-    ("L9", "start: self.next(self.a)\na(self,*,x=1,y=2): self.next(self.end)\nend:", "3 arguments",
-     "def a(self,*,x=1,y=2):"),
-    ("L10", SPLIT + "a: self.next(self.j)\nb: self.next(self.j)\nj(self,inputs): self.next(self.c, self.d)\n"
-     "c: self.next(self.k)\nd: self.next(self.k)\nk(self,inputs): self.next(self.end)\nend:",
-     "cannot split", "self.next(self.c, self.d)"),
-    ("L10", SPLIT + "a: self.next(self.j)\nb: self.next(self.j)\n"
-     "j(self,inputs): self.next({1: self.c, 2: self.end}, condition='x')\nc: self.next(self.end)\nend:",
-     "cannot split or switch", "self.next({1: self.c, 2: self.end}, condition='x')"),
+    (
+        "L9",
+        "start: self.next(self.a)\na(self,*,x=1,y=2): self.next(self.end)\nend:",
+        "3 arguments",
+        "def a(self,*,x=1,y=2):",
+    ),
+    (
+        "L10",
+        SPLIT + "a: self.next(self.j)\nb: self.next(self.j)\nj(self,inputs): self.next(self.c, self.d)\n"
+        "c: self.next(self.k)\nd: self.next(self.k)\nk(self,inputs): self.next(self.end)\nend:",
+        "cannot split",
+        "self.next(self.c, self.d)",
+    ),
+    (
+        "L10",
+        SPLIT + "a: self.next(self.j)\nb: self.next(self.j)\n"
+        "j(self,inputs): self.next({1: self.c, 2: self.end}, condition='x')\nc: self.next(self.end)\nend:",
+        "cannot split or switch",
+        "self.next({1: self.c, 2: self.end}, condition='x')",
+    ),
     ("L11", "start: self.x = 1\nend:", "does not end with self.next", "self.x = 1"),
-    ("L11", "start: return self.next(self.end)\nend:", "does not end with self.next", "return self.next(self.end)"),
+    (
+        "L11",
+        "start: return self.next(self.end)\nend:",
+        "does not end with self.next",
+        "return self.next(self.end)",
+    ),
     ("L12", "start: self.next(self.end())\nend:", "self.end() is not written", "self.next(self.end())"),
     ("L12", "start: self.next('end')\nend:", "'end' is not written", "self.next('end')"),
     ("L12", "start: self.next()\nend:", "names no step", "self.next()"),
     ("L12", "start: self.next(*self.targets)\nend:", "not written", "self.next(*self.targets)"),
-    ("L12", "start: self.next(self.a, self.a)\na: self.next(self.end)\nend:", "twice", "self.next(self.a, self.a)"),
-    ("L12", "start: self.next(self.a, foreach=self.xs)\na: self.next(self.j)\n"
-     "j(self,inputs): self.next(self.end)\nend:", "in quotes", "self.next(self.a, foreach=self.xs)"),
-    ("L12", "start: self.next(self.a, self.b, foreach='xs')\na: self.next(self.end)\nb: self.next(self.end)\nend:",
-     "takes one step", "self.next(self.a, self.b, foreach='xs')"),
-    ("L12", "start: self.next(self.a, foreach='xs', num_parallel=2)\na: self.next(self.end)\nend:",
-     "exclude each other", "self.next(self.a, foreach='xs', num_parallel=2)"),
+    (
+        "L12",
+        "start: self.next(self.a, self.a)\na: self.next(self.end)\nend:",
+        "twice",
+        "self.next(self.a, self.a)",
+    ),
+    (
+        "L12",
+        "start: self.next(self.a, foreach=self.xs)\na: self.next(self.j)\n"
+        "j(self,inputs): self.next(self.end)\nend:",
+        "in quotes",
+        "self.next(self.a, foreach=self.xs)",
+    ),
+    (
+        "L12",
+        "start: self.next(self.a, self.b, foreach='xs')\na: self.next(self.end)\nb: self.next(self.end)\nend:",
+        "takes one step",
+        "self.next(self.a, self.b, foreach='xs')",
+    ),
+    (
+        "L12",
+        "start: self.next(self.a, foreach='xs', num_parallel=2)\na: self.next(self.end)\nend:",
+        "exclude each other",
+        "self.next(self.a, foreach='xs', num_parallel=2)",
+    ),
     ("L12", "start: self.next(self.end, how=1)\nend:", "no option 'how'", "self.next(self.end, how=1)"),
     ("L12", "start: self.next(self.end, **self.o)\nend:", "no option '**'", "self.next(self.end, **self.o)"),
-    ("L13", "start: self.next(self.trian)\ntrain: self.next(self.end)\nend:", "goes to trian", "self.next(self.trian)"),
-    ("L14", "start: self.next(self.a)\na: self.next(self.b)\nb: self.next(self.a)\nend:", "a -> b -> a",
-     "self.next(self.a)"),
+    (
+        "L13",
+        "start: self.next(self.trian)\ntrain: self.next(self.end)\nend:",
+        "goes to trian",
+        "self.next(self.trian)",
+    ),
+    (
+        "L14",
+        "start: self.next(self.a)\na: self.next(self.b)\nb: self.next(self.a)\nend:",
+        "a -> b -> a",
+        "self.next(self.a)",
+    ),
     ("L14", "start: self.next(self.a)\na: self.next(self.a)\nend:", "a -> a", "self.next(self.a)"),
-    ("L14", "start: self.next(self.a)\na: self.next({1: self.b, 2: self.end}, condition='x')\n"
-     "b: self.next(self.a)\nend:", "a -> b -> a", "self.next(self.a)"),
-    ("L15", "start: self.next(self.end)\nlost: self.next(self.end)\nend:", "lost can never", "def lost(self):"),
-    ("L16", SPLIT + "a: self.next(self.end)\nb: self.next(self.end)\nend:", "split of start", "self.next(self.end)"),
-    ("L16", "start: self.next(self.a, foreach='xs')\na: self.next(self.end)\nend:", "split of start",
-     "self.next(self.end)"),
-    ("L16", "start: self.next(self.a, self.b, self.c)\na: self.next(self.j)\nb: self.next(self.j)\n"
-     "c: self.next(self.end)\nj(self,inputs): self.next(self.end)\nend:", "c goes to end", "self.next(self.end)"),
-    ("L17", "start: self.next(self.a, self.b, self.c)\na: self.next(self.j)\nb: self.next(self.j)\n"
-     "c: self.next(self.k)\nj(self,inputs): self.next(self.end)\nk(self,inputs): self.next(self.end)\nend:",
-     "several joins: j, k", "def k(self,inputs):"),
-    ("L17", SPLIT + "a: self.next(self.c)\nb: self.next(self.c)\nc: self.next(self.j)\n"
-     "j(self,inputs): self.next(self.end)\nend:", "c is in more than one branch", "def c(self):"),
-    ("L17", "start: self.next(self.a, foreach='xs')\na: self.next({1: self.b, 2: self.c}, condition='x')\n"
-     "b: self.next(self.j)\nc: self.next(self.k)\nj(self,inputs): self.next(self.end)\n"
-     "k(self,inputs): self.next(self.end)\nend:", "several joins: j, k", "def k(self,inputs):"),
-    ("L18", "start: self.next(self.a)\na(self,inputs): self.next(self.end)\nend:", "no split is open",
-     "def a(self,inputs):"),
-    ("L18", SPLIT + "a: self.next(self.j)\nb: self.next(self.j)\nj(self,inputs): self.next(self.k)\n"
-     "k(self,inputs): self.next(self.end)\nend:", "k is a join", "def k(self,inputs):"),
-    ("L19", SPLIT + "a: self.next(self.c, self.d)\nb: self.next(self.j)\nc: self.next(self.j)\n"
-     "d: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:", "inside the split of a",
-     "self.next(self.j)"),
-    ("L19", "start: self.next({1: self.a, 2: self.b}, condition='x')\na: self.next(self.c, foreach='xs')\n"
-     "b: self.next(self.c)\nc: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:",
-     "outside any split", "self.next(self.c)"),
+    (
+        "L14",
+        "start: self.next(self.a)\na: self.next({1: self.b, 2: self.end}, condition='x')\n"
+        "b: self.next(self.a)\nend:",
+        "a -> b -> a",
+        "self.next(self.a)",
+    ),
+    (
+        "L15",
+        "start: self.next(self.end)\nlost: self.next(self.end)\nend:",
+        "lost can never",
+        "def lost(self):",
+    ),
+    (
+        "L16",
+        SPLIT + "a: self.next(self.end)\nb: self.next(self.end)\nend:",
+        "split of start",
+        "self.next(self.end)",
+    ),
+    (
+        "L16",
+        "start: self.next(self.a, foreach='xs')\na: self.next(self.end)\nend:",
+        "split of start",
+        "self.next(self.end)",
+    ),
+    (
+        "L16",
+        "start: self.next(self.a, self.b, self.c)\na: self.next(self.j)\nb: self.next(self.j)\n"
+        "c: self.next(self.end)\nj(self,inputs): self.next(self.end)\nend:",
+        "c goes to end",
+        "self.next(self.end)",
+    ),
+    (
+        "L17",
+        "start: self.next(self.a, self.b, self.c)\na: self.next(self.j)\nb: self.next(self.j)\n"
+        "c: self.next(self.k)\nj(self,inputs): self.next(self.end)\nk(self,inputs): self.next(self.end)\nend:",
+        "several joins: j, k",
+        "def k(self,inputs):",
+    ),
+    (
+        "L17",
+        SPLIT + "a: self.next(self.c)\nb: self.next(self.c)\nc: self.next(self.j)\n"
+        "j(self,inputs): self.next(self.end)\nend:",
+        "c is in more than one branch",
+        "def c(self):",
+    ),
+    (
+        "L17",
+        "start: self.next(self.a, foreach='xs')\na: self.next({1: self.b, 2: self.c}, condition='x')\n"
+        "b: self.next(self.j)\nc: self.next(self.k)\nj(self,inputs): self.next(self.end)\n"
+        "k(self,inputs): self.next(self.end)\nend:",
+        "several joins: j, k",
+        "def k(self,inputs):",
+    ),
+    (
+        "L18",
+        "start: self.next(self.a)\na(self,inputs): self.next(self.end)\nend:",
+        "no split is open",
+        "def a(self,inputs):",
+    ),
+    (
+        "L18",
+        SPLIT + "a: self.next(self.j)\nb: self.next(self.j)\nj(self,inputs): self.next(self.k)\n"
+        "k(self,inputs): self.next(self.end)\nend:",
+        "k is a join",
+        "def k(self,inputs):",
+    ),
+    (
+        "L19",
+        SPLIT + "a: self.next(self.c, self.d)\nb: self.next(self.j)\nc: self.next(self.j)\n"
+        "d: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:",
+        "inside the split of a",
+        "self.next(self.j)",
+    ),
+    (
+        "L19",
+        "start: self.next({1: self.a, 2: self.b}, condition='x')\na: self.next(self.c, foreach='xs')\n"
+        "b: self.next(self.c)\nc: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:",
+        "outside any split",
+        "self.next(self.c)",
+    ),
     ("L20", "start: self.next({1: self.end})\nend:", "no condition=", "self.next({1: self.end})"),
-    ("L20", "start: self.next(self.end, condition='x')\nend:", "no dictionary", "self.next(self.end, condition='x')"),
-    ("L20", "start: self.next({1: self.end}, condition='x')\nend:", "at least two",
-     "self.next({1: self.end}, condition='x')"),
-    ("L20", "start: self.next({1: self.end, 2: self.end}, condition='x')\nend:", "at least two",
-     "self.next({1: self.end, 2: self.end}, condition='x')"),
-    ("L20", "start: self.next({1: self.a, True: self.end}, condition='x')\na: self.next(self.end)\nend:", "twice",
-     "self.next({1: self.a, True: self.end}, condition='x')"),
-    ("L20", "start: self.next({self.k: self.a, 2: self.end}, condition='x')\na: self.next(self.end)\nend:",
-     "no literal constant", "self.next({self.k: self.a, 2: self.end}, condition='x')"),
-    ("L20", "start: self.next({**self.k, 2: self.end}, condition='x')\nend:", "unpacks",
-     "self.next({**self.k, 2: self.end}, condition='x')"),
-    ("L21", "start: self.next(self.j, foreach='xs')\nj(self,inputs): self.next(self.end)\nend:", "straight to join j",
-     "self.next(self.j, foreach='xs')"),
-    ("L21", "start: self.next(self.a, self.j)\na: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:",
-     "straight to join j", "self.next(self.a, self.j)"),
-    ("L22", "start: self.next(self.a, num_parallel=2)\na: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:",
-     "a has no @parallel", "self.next(self.a, num_parallel=2)"),
-    ("L23", "start: self.next(self.a, num_parallel=2)\na @parallel: self.next(self.b)\nb: self.next(self.j)\n"
-     "j(self,inputs): self.next(self.end)\nend:", "a join must follow", "self.next(self.b)"),
-    ("L24", "start: self.next(self.a, foreach='xs')\na @parallel: self.next(self.j)\n"
-     "j(self,inputs): self.next(self.end)\nend:", "without num_parallel", "self.next(self.a, foreach='xs')"),
-    ("L26", "start: self.next(self.s, foreach='xs')\ns: self.next({1: self.j, 2: self.b}, condition='x')\n"
-     "b: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:", "straight to join j",
-     "self.next({1: self.j, 2: self.b}, condition='x')"),
-    ("D1", "start @catch: self.next(self.a, foreach='xs')\na: self.next(self.j)\n"
-     "j(self,inputs): self.next(self.end)\nend:", "cannot have @catch", "def start(self):"),
-    ("D1", "start @catch: self.next({1: self.a, 2: self.end}, condition='x')\na: self.next(self.end)\nend:",
-     "is a switch", "def start(self):"),
+    (
+        "L20",
+        "start: self.next(self.end, condition='x')\nend:",
+        "no dictionary",
+        "self.next(self.end, condition='x')",
+    ),
+    (
+        "L20",
+        "start: self.next({1: self.end}, condition='x')\nend:",
+        "at least two",
+        "self.next({1: self.end}, condition='x')",
+    ),
+    (
+        "L20",
+        "start: self.next({1: self.end, 2: self.end}, condition='x')\nend:",
+        "at least two",
+        "self.next({1: self.end, 2: self.end}, condition='x')",
+    ),
+    (
+        "L20",
+        "start: self.next({1: self.a, True: self.end}, condition='x')\na: self.next(self.end)\nend:",
+        "twice",
+        "self.next({1: self.a, True: self.end}, condition='x')",
+    ),
+    (
+        "L20",
+        "start: self.next({self.k: self.a, 2: self.end}, condition='x')\na: self.next(self.end)\nend:",
+        "no literal constant",
+        "self.next({self.k: self.a, 2: self.end}, condition='x')",
+    ),
+    (
+        "L20",
+        "start: self.next({**self.k, 2: self.end}, condition='x')\nend:",
+        "unpacks",
+        "self.next({**self.k, 2: self.end}, condition='x')",
+    ),
+    (
+        "L21",
+        "start: self.next(self.j, foreach='xs')\nj(self,inputs): self.next(self.end)\nend:",
+        "straight to join j",
+        "self.next(self.j, foreach='xs')",
+    ),
+    (
+        "L21",
+        "start: self.next(self.a, self.j)\na: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:",
+        "straight to join j",
+        "self.next(self.a, self.j)",
+    ),
+    (
+        "L22",
+        "start: self.next(self.a, num_parallel=2)\na: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:",
+        "a has no @parallel",
+        "self.next(self.a, num_parallel=2)",
+    ),
+    (
+        "L23",
+        "start: self.next(self.a, num_parallel=2)\na @parallel: self.next(self.b)\nb: self.next(self.j)\n"
+        "j(self,inputs): self.next(self.end)\nend:",
+        "a join must follow",
+        "self.next(self.b)",
+    ),
+    (
+        "L24",
+        "start: self.next(self.a, foreach='xs')\na @parallel: self.next(self.j)\n"
+        "j(self,inputs): self.next(self.end)\nend:",
+        "without num_parallel",
+        "self.next(self.a, foreach='xs')",
+    ),
+    (
+        "L26",
+        "start: self.next(self.s, foreach='xs')\ns: self.next({1: self.j, 2: self.b}, condition='x')\n"
+        "b: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:",
+        "straight to join j",
+        "self.next({1: self.j, 2: self.b}, condition='x')",
+    ),
+    (
+        "D1",
+        "start @catch: self.next(self.a, foreach='xs')\na: self.next(self.j)\n"
+        "j(self,inputs): self.next(self.end)\nend:",
+        "cannot have @catch",
+        "def start(self):",
+    ),
+    (
+        "D1",
+        "start @catch: self.next({1: self.a, 2: self.end}, condition='x')\na: self.next(self.end)\nend:",
+        "is a switch",
+        "def start(self):",
+    ),
 ]
 
 GOOD: dict[str, str] = {
@@ -131,7 +308,8 @@ GOOD: dict[str, str] = {
     "k(self,inputs): self.next(self.end)\nend:",
     "foreach in branch": SPLIT + "a: self.next(self.c, foreach='xs')\nc: self.next(self.j)\n"
     "j(self,inputs): self.next(self.k)\nb: self.next(self.k)\nk(self,inputs): self.next(self.end)\nend:",
-    "switch in branch, cases meet in the join": SPLIT + "a: self.next({1: self.c, 2: self.d}, condition='x')\n"
+    "switch in branch, cases meet in the join": SPLIT
+    + "a: self.next({1: self.c, 2: self.d}, condition='x')\n"
     "c: self.next(self.j)\nd: self.next(self.j)\nb: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:",
     "switch in foreach, cases meet in a plain step": "start: self.next(self.a, foreach='xs')\n"
     "a: self.next({1: self.c, 2: self.d}, condition='x')\nc: self.next(self.e)\nd: self.next(self.e)\n"
@@ -146,7 +324,8 @@ GOOD: dict[str, str] = {
     "j(self,inputs): self.next(self.end)\nend:",
     "catch on a static split": "start @catch(var='e'): self.next(self.a, self.b)\na: self.next(self.j)\n"
     "b: self.next(self.j)\nj(self,inputs): self.next(self.end)\nend:",
-    "any name for the inputs": SPLIT + "a: self.next(self.j)\nb: self.next(self.j)\nj(me,them): me.next(me.end)\nend:",
+    "any name for the inputs": SPLIT
+    + "a: self.next(self.j)\nb: self.next(self.j)\nj(me,them): me.next(me.end)\nend:",
     "one step": "only:",
     "one step called end": "end:",
     "cases of every literal kind": "start: self.next({None: self.a, -1: self.b, 'x': self.end, (1, 2.5): self.a}, "
@@ -154,7 +333,9 @@ GOOD: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize(("rule", "steps", "words", "source"), BAD, ids=[f"{n}-{b[0]}" for n, b in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("rule", "steps", "words", "source"), BAD, ids=[f"{n}-{b[0]}" for n, b in enumerate(BAD)]
+)
 def test_a_bad_flow_is_refused_by_its_rule_with_file_line_source_and_advice(
     rule: str, steps: str, words: str, source: str, make_steps: MakeSteps
 ) -> None:
@@ -253,7 +434,7 @@ def test_a_next_inside_if_is_refused(make_flow: MakeFlow) -> None:
             def end(self):
                 pass
     """)
-    with pytest.raises(LintError, match="does not end with self.next") as caught:
+    with pytest.raises(LintError, match=r"does not end with self\.next") as caught:
         lint.check(parse_flow(flow))
     assert caught.value.source == "if True:"
 
