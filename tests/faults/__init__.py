@@ -1,1 +1,1 @@
-"""What happens when the world fails: full and read-only disks, a locked or damaged database, damaged and deleted files."""
+"""The world fails: full and read-only disks, a locked or damaged database, damaged and deleted files."""
