@@ -6,15 +6,22 @@ asyncflow run examples/digits_sweep.py
 asyncflow run examples/digits_sweep.py --folds 10 --max-workers 2
 """
 
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
+
 from asyncflow import FlowSpec, Parameter, step
 
 MODELS = {
-    "logistic C=0.1": ("linear_model.LogisticRegression", {"C": 0.1, "max_iter": 1000}),
-    "k neighbours, k=3": ("neighbors.KNeighborsClassifier", {"n_neighbors": 3}),
-    "forest of 100": ("ensemble.RandomForestClassifier", {"n_estimators": 100, "random_state": 0}),
-    "SVM gamma=0.0001": ("svm.SVC", {"gamma": 0.0001}),
-    "SVM gamma=0.001": ("svm.SVC", {"gamma": 0.001}),
-    "SVM gamma=0.01": ("svm.SVC", {"gamma": 0.01}),
+    "logistic C=0.1": LogisticRegression(C=0.1, max_iter=1000),
+    "k neighbours, k=3": KNeighborsClassifier(n_neighbors=3),
+    "forest of 100": RandomForestClassifier(n_estimators=100, random_state=0),
+    "SVM gamma=0.0001": SVC(gamma=0.0001),
+    "SVM gamma=0.001": SVC(gamma=0.001),
+    "SVM gamma=0.01": SVC(gamma=0.01),
 }
 
 
@@ -26,9 +33,6 @@ class DigitsSweepFlow(FlowSpec):
     @step
     def start(self):
         """Load the data once; the tasks share it by reference."""
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
-
         images, labels = load_digits(return_X_y=True)
         split = train_test_split(images, labels, test_size=0.25, stratify=labels, random_state=0)
         self.train_images, self.test_images, self.train_labels, self.test_labels = split
@@ -38,14 +42,8 @@ class DigitsSweepFlow(FlowSpec):
     @step
     def train(self):
         """Cross-validate one model on the training part."""
-        import importlib
-
-        from sklearn.model_selection import cross_val_score
-
-        path, options = MODELS[self.input]
-        module, _, class_name = path.rpartition(".")
         self.name_of_model = self.input
-        self.model = getattr(importlib.import_module(f"sklearn.{module}"), class_name)(**options)
+        self.model = MODELS[self.input]
         self.score = cross_val_score(self.model, self.train_images, self.train_labels, cv=self.folds).mean()
         self.next(self.choose)
 

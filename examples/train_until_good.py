@@ -6,6 +6,10 @@ asyncflow run examples/train_until_good.py
 asyncflow run examples/train_until_good.py --good-enough 0.99 --max-rounds 30
 """
 
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.model_selection import train_test_split
+
 from asyncflow import FlowSpec, Parameter, step
 
 
@@ -13,20 +17,16 @@ class TrainUntilGoodFlow(FlowSpec):
     """Add trees to a boosted model until it is good enough, or the rounds are used up."""
 
     good_enough = Parameter(
-        "good-enough", help="Accuracy on the held-out part to reach", type=float, default=0.95
+        "good-enough", help="Accuracy on the held-out part to reach", type=float, default=0.96
     )
-    trees = Parameter("trees", help="Trees added in a round", type=int, default=4)
+    trees = Parameter("trees", help="Trees added in a round", type=int, default=5)
     max_rounds = Parameter("max-rounds", help="Rounds before it gives up", type=int, default=20)
 
     @step
     def start(self):
         """Split the data and plant the model."""
-        from sklearn.datasets import load_breast_cancer
-        from sklearn.ensemble import GradientBoostingClassifier
-        from sklearn.model_selection import train_test_split
-
         rows, labels = load_breast_cancer(return_X_y=True)
-        self.data = train_test_split(rows, labels, test_size=0.3, stratify=labels, random_state=0)
+        self.data = train_test_split(rows, labels, test_size=0.3, stratify=labels, random_state=2)
         self.model = GradientBoostingClassifier(n_estimators=0, warm_start=True, random_state=0)
         self.history = []
         self.next(self.train)

@@ -6,15 +6,17 @@ scikit-learn ships). `--file` takes another CSV file with a header and a column 
 asyncflow run examples/wine_statistics.py
 """
 
+import io
+from importlib.resources import files
+
+import pandas as pd
+from sklearn.datasets import load_wine
+
 from asyncflow import FlowSpec, Parameter, step
 
 
 def shipped_csv():
     """Return the wine data as CSV text with a header; the shipped file has only counts in its first line."""
-    from importlib.resources import files
-
-    from sklearn.datasets import load_wine
-
     _, _, rows = (files("sklearn.datasets.data") / "wine_data.csv").read_text().partition("\n")
     return ",".join([*load_wine().feature_names, "target"]) + "\n" + rows
 
@@ -29,10 +31,6 @@ class WineStatisticsFlow(FlowSpec):
     @step
     def start(self):
         """Read the table."""
-        import io
-
-        import pandas as pd
-
         self.table = pd.read_csv(self.file or io.StringIO(shipped_csv()))
         self.next(self.describe, self.separate, self.correlate)
 
