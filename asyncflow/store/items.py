@@ -37,8 +37,9 @@ def write_items(root: str, iterable: Iterable[object], *, path: str) -> Items:
     stands, such as `self.models`. Raises StoreError if the store refuses, UnpicklableArtifact for an item that cannot
     be pickled, and whatever the iterable itself raises.
     """
-    mapping: Any = iterable if isinstance(iterable, Mapping) else None  # Any: the user's keys and values
-    iterator: Iterator[object] = iter(iterable if mapping is None else mapping.items())
+    is_mapping = isinstance(iterable, Mapping)
+    items: Any = iterable  # Any: the user's keys and values
+    iterator: Iterator[object] = iter(items.items() if is_mapping else items)
     file = _ItemFile(root, f"The list of foreach items of {path}")
     try:
         starts = _write_each(file, iterator, path)

@@ -77,15 +77,15 @@ def _can_pickle(value: object) -> bool:
 
 def _children(value: object) -> Iterator[_Child]:
     """Yield the parts of a value that pickle would visit, each with how it is reached from the value."""
-    parts: Any = value  # Any: its type is told by isinstance, those of its parts by nothing
-    if isinstance(value, dict):
+    parts: Any = value  # Any: the user's object
+    if _is(value, dict):
         for key, child in parts.items():
             yield f"[{_short(key)}]", child
             yield f".keys()[{_short(key)}]", key
-    elif isinstance(value, list | tuple):
+    elif _is(value, list) or _is(value, tuple):
         for index, child in enumerate(parts):
             yield f"[{index}]", child
-    elif isinstance(value, set | frozenset):
+    elif _is(value, set) or _is(value, frozenset):
         for child in parts:
             yield "{...}", child
     yield from _of_state(value)

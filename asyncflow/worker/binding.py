@@ -8,7 +8,7 @@ from typing import Any
 from asyncflow.flow.errors import MergeError
 from asyncflow.machine.ids import ManifestKey
 from asyncflow.store.local import LocalStore
-from asyncflow.store.manifest import ArtifactRecord, FrameRecord, Manifest
+from asyncflow.store.manifest import ArtifactRecord, FrameRecord
 from asyncflow.worker.frames import Frames, frames_below
 from asyncflow.worker.inputs import Inputs
 from asyncflow.worker.merge import merged_artifacts
@@ -81,7 +81,8 @@ class Binding:
                 hint="Call it in a step that takes inputs: def join(self, inputs).",
             )
         taken = {**flow.__dict__, **self.inherited}
-        self.inherited |= merged_artifacts(inputs, taken=taken, include=include, exclude=exclude)
+        merged = merged_artifacts(inputs, taken=taken, include=include, exclude=exclude)
+        self.inherited |= _as_inherited(merged)
 
     def is_untouched(self, name: str, value: object) -> bool:
         """Say whether a value is what was loaded under that name and cannot have been changed in place."""
@@ -98,14 +99,16 @@ def bind(
     if spec.split is None:
         parent = store.read_manifest(*spec.inputs[0])
         frames = frames_below(parent, spec.index, spec.width)
-        return Binding(store, _as_inherited(parent), frames, gangs, None)
+        return Binding(store, _as_inherited(parent.artifacts), frames, gangs, None)
     split = store.read_manifest(*spec.split)
     inputs = Inputs(flow_class, store, spec.inputs, gangs)
-    return Binding(store, _as_inherited(store.read_manifest(*parameters)), split.frames, gangs, inputs)
+    return Binding(
+        store, _as_inherited(store.read_manifest(*parameters).artifacts), split.frames, gangs, inputs
+    )
 
 
-def _as_inherited(manifest: Manifest) -> dict[str, ArtifactRecord]:
-    return {name: _old(record) if record.is_new else record for name, record in manifest.artifacts.items()}
+def _as_inherited(artifacts: dict[str, ArtifactRecord]) -> dict[str, ArtifactRecord]:
+    return {name: _old(record) if record.is_new else record for name, record in artifacts.items()}
 
 
 def _old(record: ArtifactRecord) -> ArtifactRecord:

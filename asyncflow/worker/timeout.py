@@ -19,7 +19,7 @@ class TimeoutException(Exception):
 def time_limit(limit_s: float | None, step: str) -> Generator[None]:
     """Raise `TimeoutException` in the block once `limit_s` seconds have passed. None: no limit.
 
-    The alarm is always cancelled on the way out. It needs the main thread; elsewhere, and in code that ignores it,
+    The alarm is always cancelled on the way out, and one that ran before runs on. It needs the main thread; elsewhere, and in code that ignores it,
     the scheduler's own timer ends the process.
     """
     if limit_s is None or threading.current_thread() is not threading.main_thread():
@@ -29,10 +29,11 @@ def time_limit(limit_s: float | None, step: str) -> Generator[None]:
     def expire(signum: int, frame: FrameType | None) -> None:
         raise TimeoutException(f"Step {step} ran longer than its @timeout of {limit_s:g} s")
 
-    before = signal.signal(signal.SIGALRM, expire)
+    handler = signal.signal(signal.SIGALRM, expire)
+    timer = signal.setitimer(signal.ITIMER_REAL, limit_s)
     try:
-        signal.setitimer(signal.ITIMER_REAL, limit_s)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *timer)

@@ -1,0 +1,146 @@
+"""Manifests as files."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import fields
+from pathlib import Path
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncflow.errors import StoreError
+from asyncflow.store.local import LocalStore
+from asyncflow.store.manifest import ArtifactRecord, ErrorRecord, FrameRecord, Items, Manifest
+from asyncflow.store.manifests import decode_manifest, encode_manifest
+from tests.unit.store.files import temporary_files
+
+ITEMS = Items(digest="ab" * 20, width=3)
+RECORD = ArtifactRecord(digest="cd" * 20, size_bytes=9, type="builtins.int", encoding="pickle5")
+ERROR = ErrorRecord(
+    type="builtins.KeyError", message="'x'", traceback="Traceback ...", bases=("a", "b"), is_retryable=False
+)
+FULL = Manifest(
+    flow="F",
+    run=3,
+    step="train",
+    task=12,
+    attempt=1,
+    is_ok=True,
+    caught=ERROR,
+    error=ERROR,
+    artifacts={
+        "b": RECORD,
+        "a": ArtifactRecord(digest="", size_bytes=1, type="t", encoding="e", inline=b"\0", is_new=True),
+    },
+    frames=(
+        FrameRecord(split_step="start", variable="xs", index=2, width=3, items=ITEMS),
+        FrameRecord(split_step="fan", variable=None, index=0, width=2),
+    ),
+    next=("x", "y"),
+    width=4,
+    items=ITEMS,
+    variable="zs",
+    chosen="x",
+    iteration=5,
+    started_at=1.5,
+    ended_at=2.5,
+    cpu_s=0.25,
+    max_rss_bytes=1 << 33,
+    host="box",
+    pid=77,
+)
+SMALL = Manifest(flow="G", run=1, step="start", task=1, attempt=0, is_ok=False)
+
+
+def test_every_field_survives_the_way_to_bytes_and_back() -> None:
+    for field in fields(Manifest):
+        if field.name not in ("version", "is_ok"):
+            assert getattr(FULL, field.name) != getattr(SMALL, field.name), f"{field.name} is not tested"
+    assert decode_manifest(encode_manifest(FULL)) == FULL
+    assert decode_manifest(encode_manifest(SMALL)) == SMALL
+    assert list(decode_manifest(encode_manifest(FULL)).artifacts) == ["b", "a"]
+
+
+def test_a_small_manifest_is_small() -> None:
+    assert len(encode_manifest(SMALL)) < 120
+
+
+@given(
+    name=st.text(),
+    inline=st.binary() | st.none(),
+    size=st.integers(0, 2**63 - 1),
+    message=st.text(),
+    at=st.floats(allow_nan=False),
+)
+def test_any_values_survive(name: str, inline: bytes | None, size: int, message: str, at: float) -> None:
+    record = ArtifactRecord(digest="d", size_bytes=size, type=name, encoding="e", inline=inline)
+    manifest = Manifest(
+        flow=name,
+        run=1,
+        step="s",
+        task=2,
+        attempt=0,
+        is_ok=True,
+        artifacts={name: record},
+        error=ErrorRecord(type="t", message=message),
+        started_at=at,
+    )
+    assert decode_manifest(encode_manifest(manifest)) == manifest
+
+
+def test_keys_of_a_newer_version_are_skipped_everywhere() -> None:
+    data = msgpack.unpackb(encode_manifest(FULL)[8:])
+
+    def add(value: object) -> object:
+        if isinstance(value, dict):
+            added = {key: add(item) for key, item in value.items()}
+            return added if value is data["artifacts"] else {**added, "from_the_future": [1, {"a": 2}]}
+        return [add(item) for item in value] if isinstance(value, list) else value
+
+    body = msgpack.packb(add(data))
+    assert decode_manifest(b"AFM1" + zlib.crc32(body).to_bytes(4, "little") + body) == FULL
+
+
+@pytest.mark.parametrize("position", [0, 5, 8, 40, -1])
+def test_any_changed_byte_is_noticed(position: int) -> None:
+    data = bytearray(encode_manifest(FULL))
+    data[position] ^= 0x10
+    with pytest.raises(ValueError, match=r"checksum|begin"):
+        decode_manifest(bytes(data))
+
+
+def test_a_manifest_without_a_needed_field_is_damaged() -> None:
+    body = msgpack.packb({"flow": "F", "artifacts": {}})
+    with pytest.raises(ValueError, match="field"):
+        decode_manifest(b"AFM1" + zlib.crc32(body).to_bytes(4, "little") + body)
+
+
+def test_a_manifest_is_written_and_read_and_replaced(store: LocalStore) -> None:
+    assert not store.has_manifest(3, 12, 1)
+    store.write_manifest(FULL)
+    assert store.has_manifest(3, 12, 1)
+    assert store.read_manifest(3, 12, 1) == FULL
+    other = Manifest(flow="F", run=3, step="other", task=12, attempt=1, is_ok=True)
+    store.write_manifest(other)
+    assert store.read_manifest(3, 12, 1) == other
+    assert temporary_files(store) == []
+    assert Path(store.root, "runs", "3", "0", "12.1.manifest").is_file()
+
+
+def test_a_missing_manifest_is_an_error_that_names_the_attempt(store: LocalStore) -> None:
+    with pytest.raises(StoreError, match="run 3, task 12, attempt 1 is missing") as caught:
+        store.read_manifest(3, 12, 1)
+    assert caught.value.where.endswith("/runs/3/0/12.1.manifest")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"AFM1", b"AFM1\0\0\0\0", b"garbage that is longer than the header"]
+)
+def test_a_damaged_manifest_is_an_error_that_says_so(store: LocalStore, content: bytes) -> None:
+    store.write_manifest(FULL)
+    Path(store.root, "runs", "3", "0", "12.1.manifest").write_bytes(content)
+    with pytest.raises(StoreError, match="damaged"):
+        store.read_manifest(3, 12, 1)
