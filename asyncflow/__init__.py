@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # known to type checkers by its name; importing typing would cost 4 ms
 if TYPE_CHECKING:
     from asyncflow.errors import AsyncflowError, UserError
     from asyncflow.flow.current import current
@@ -83,6 +81,8 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'asyncflow' has no attribute '{name}'")
+    from importlib import import_module  # 1 ms that `import asyncflow` alone need not take
+
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

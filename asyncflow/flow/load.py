@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from types import ModuleType
-from typing import NoReturn
 
 from asyncflow.errors import AsyncflowError
 from asyncflow.flow.errors import FlowLoadError
@@ -49,9 +48,9 @@ def _import(file: str) -> ModuleType:
         with open(file, "rb") as opened:
             source = opened.read()
         exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - a flow is a program
-    except BaseException as error:  # noqa: BLE001 - sys.exit() included; all of them are explained or raised again
+    except BaseException as error:  # noqa: BLE001 - sys.exit() included; always raised again, in other words
         sys.modules.pop(name, None)
-        _explain(error, file)
+        raise _explained(error, file)  # noqa: B904 - may be the error itself
     return module
 
 
@@ -63,44 +62,42 @@ def _module_name(stem: str, file: str) -> str:
     return stem if is_free else f"flow_{''.join(c if c.isalnum() else '_' for c in stem)}"
 
 
-def _explain(error: BaseException, file: str) -> NoReturn:
-    """Raise what the user is to read about a failed import."""
+def _explained(error: BaseException, file: str) -> BaseException:
+    """Return what the user is to read about a failed import; what is not about the file is returned as it is."""
     if isinstance(error, AsyncflowError | KeyboardInterrupt):
-        raise error
+        return error
     if isinstance(error, SyntaxError):
-        raise FlowLoadError(
+        return FlowLoadError(
             f"Syntax error: {error.msg}",
             where=f"{error.filename}:{error.lineno}",
             source=(error.text or "").strip(),
             hint="Correct the line and run again.",
-        ) from None
+        )
     where, source = _deepest_frame(error, file)
+    if isinstance(error, OSError) and not where:
+        return FlowLoadError(f"{file} cannot be read: {error.strerror}", hint="Check its permissions.")
+    message, hint = _message(error, file)
+    return FlowLoadError(message, where=where, source=source, hint=hint)
+
+
+def _message(error: BaseException, file: str) -> tuple[str, str]:
+    """Return what happened, and what to do about it."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         missing = error.name.partition(".")[0]
-        raise FlowLoadError(
+        return (
             f"The flow needs module '{error.name}', which is not installed",
-            where=where,
-            source=source,
-            hint=f"Install it, for example with: pip install {missing}",
-        ) from None
+            f"Install it, for example with: pip install {missing}",
+        )
     if isinstance(error, SystemExit):
-        raise FlowLoadError(
+        return (
             f"The file calls sys.exit({error.code!r:.100}) when it is imported",
-            where=where,
-            source=source,
-            hint='Put what is to run as a script below: if __name__ == "__main__":',
-        ) from None
-    if isinstance(error, OSError) and where == "":
-        raise FlowLoadError(
-            f"{file} cannot be read: {error.strerror}", hint="Check its permissions."
-        ) from None
+            'Put what is to run as a script below: if __name__ == "__main__":',
+        )
     text = str(error).partition("\n")[0][:500]
-    raise FlowLoadError(
+    return (
         f"The file raises {type(error).__name__} when it is imported{': ' if text else ''}{text}",
-        where=where,
-        source=source,
-        hint=f"See the whole traceback with: python {os.path.basename(file)}",
-    ) from error
+        f"See the whole traceback with: python {os.path.basename(file)}",
+    )
 
 
 def _deepest_frame(error: BaseException, file: str) -> tuple[str, str]:

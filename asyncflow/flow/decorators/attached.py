@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
@@ -34,6 +32,8 @@ def parse_spec(spec_text: str) -> StepDecorator:
     name, _, rest = spec_text.strip().partition(":")
     kind = DECORATORS.get(name)
     if kind is None:
+        import difflib  # for this message only
+
         close = difflib.get_close_matches(name, DECORATORS, n=1)
         raise UnknownDecoratorError(
             f"Unknown step decorator '{name}' in --with {spec_text}",
@@ -84,6 +84,8 @@ def decorators_on(flow_class: type, method: FunctionType) -> tuple[StepDecorator
 
 
 def _value(text: str) -> Any:  # Any: what JSON can say
+    import json  # for --with only
+
     for read in (json.loads, int, float):
         try:
             return read(text)
