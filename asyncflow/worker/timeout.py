@@ -19,7 +19,8 @@ class TimeoutException(Exception):
 def time_limit(limit_s: float | None, step: str) -> Generator[None]:
     """Raise `TimeoutException` in the block once `limit_s` seconds have passed. None: no limit.
 
-    The alarm is always cancelled on the way out, and one that ran before runs on. It needs the main thread; elsewhere, and in code that ignores it,
+    The alarm is always cancelled on the way out, and one that ran before runs on. It needs the main thread;
+    elsewhere, and in code that ignores it,
     the scheduler's own timer ends the process.
     """
     if limit_s is None or threading.current_thread() is not threading.main_thread():

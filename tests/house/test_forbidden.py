@@ -13,6 +13,7 @@ BROAD_EXCEPT_ALLOWED = (
     "asyncflow/cli/",  # the last line
     "asyncflow/events/bus.py",  # a subscriber's callback
     "asyncflow/runtime/perform.py",  # a command's failure is a fact
+    "asyncflow/store/unpicklable.py",  # the user's own pickling code, asked again to find the culprit
     "asyncflow/worker/",  # the user's code
 )
 """Places that turn any failure into a value."""
