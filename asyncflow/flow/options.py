@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import json
 import logging
@@ -70,7 +69,7 @@ class _SeparatedText(click.ParamType):
 
 
 class ParameterOption(click.Option):
-    """The option of a flow's parameter. Its value is found in click's `params` under `parameter.attribute`."""
+    """The option of a flow's parameter. `given_values` finds its value in click's `params`."""
 
     def __init__(self, parameter: Parameter) -> None:
         self.parameter = parameter
@@ -144,7 +143,7 @@ def resolve_parameters(
 
     Args:
         flow_class: The flow.
-        values: Given values by option name or attribute name, or click's `params` whole. Texts are converted.
+        values: Given values by option name or attribute name; None means not given. Texts are converted.
         user: Told to functions given as defaults. None: the one of the process.
 
     Raises:
@@ -176,12 +175,11 @@ def _by_attribute(
     for attribute, parameter in parameters.items():
         names |= {parameter.name: attribute, parameter.name.replace("-", "_"): attribute}
     names |= {attribute: attribute for attribute in parameters}
-    names |= {destination(parameter): attribute for attribute, parameter in parameters.items()}
     given: dict[str, Any] = {}
     for name, value in values.items():
         if name in names:
             given[names[name]] = value
-        elif not any(key.startswith("parameter_") for key in values):
+        else:
             raise ParameterError(
                 f"Flow {flow_class.__name__} has no parameter '{name}'", hint=_suggestion(name, parameters)
             )
@@ -189,6 +187,8 @@ def _by_attribute(
 
 
 def _suggestion(name: str, parameters: Mapping[str, Parameter]) -> str:
+    import difflib  # for this message only
+
     known = [parameter.name for parameter in parameters.values()]
     close = difflib.get_close_matches(name, known, n=1)
     if close:
@@ -211,7 +211,7 @@ def _converted(parameter: Parameter, value: Any) -> object:
 def _computed(flow_class: type, parameter: Parameter, user: str | None) -> Any:
     context = DefaultContext(
         flow_name=flow_class.__name__,
-        user_name=user or _user(),
+        user_name=user or user_name(),
         parameter_name=parameter.name,
         logger=logging.getLogger("asyncflow.parameters").info,
     )
@@ -246,7 +246,8 @@ def _fits(parameter: Parameter, value: object) -> bool:
     return True
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return who runs flows here: ASYNCFLOW_USER, METAFLOW_USER, else the login name."""
     for name in ("ASYNCFLOW_USER", "METAFLOW_USER", "SUDO_USER", "USERNAME", "USER"):
         if os.environ.get(name):
             return os.environ[name]
