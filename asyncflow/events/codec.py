@@ -44,7 +44,7 @@ class UnknownEvent:
     """An event of a newer release, kept byte for byte. Folds skip it."""
 
     kind: int
-    """Its code; 0 if not even that could be told."""
+    """Its code."""
     data: bytes
     """What `encode` would have given."""
 
@@ -135,7 +135,7 @@ def decode_kept(data: bytes) -> Kept:
     values = _unpack(data)
     event = _event(values)
     if event is None:
-        return Kept(UnknownEvent(kind=_code_of(values), data=bytes(data)))
+        return Kept(UnknownEvent(kind=values[0], data=bytes(data)))
     return Kept(event, tuple(values[2 + _BY_CLASS[type(event)].size :]))
 
 
@@ -298,7 +298,9 @@ def _event(values: Any) -> ev.Event | None:  # Any: whatever the bytes say
     try:
         shape = _SHAPES.get(values[0])
         if shape is None:
-            return None
+            if isinstance(values[0], int):
+                return None
+            raise ValueError("its kind is no number")
         plain = list(values[2:])
         if len(plain) < shape.size:
             _fill(shape, plain)
@@ -322,12 +324,7 @@ def _fill(shape: _Shape, plain: list[object]) -> None:
 def _known_or_kept(event: ev.Event | None, span: bytes) -> Recorded:
     if event is not None:
         return event
-    return UnknownEvent(kind=_code_of(_unpack(span)), data=span)
-
-
-def _code_of(values: Sequence[object]) -> int:
-    code = values[0] if values else 0
-    return code if isinstance(code, int) else 0
+    return UnknownEvent(kind=_unpack(span)[0], data=span)
 
 
 def _plain(value: Any) -> object:  # Any: a field's value or a part of it

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 import aiosqlite
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
 from asyncflow.errors import AsyncflowError, StoreError
@@ -216,8 +217,12 @@ class _Connection(aiosqlite.Connection):
     async def open(cls, path: str) -> _Connection:
         """Open the database in the connection's own thread."""
         db = cls(lambda: open_writer(path), iter_chunk_size=64)
-        await db
-        return db
+        try:
+            return await db  # pyright: ignore[reportReturnType]  # it returns itself
+        except BaseException:
+            # aiosqlite does not wait for its thread here, which would then report to a loop that is closed.
+            await anyio.to_thread.run_sync(db._thread.join)
+            raise
 
     @property
     def raw(self) -> sqlite3.Connection:
