@@ -24,6 +24,7 @@ __all__ = [
     "destination",
     "given_values",
     "resolve_parameters",
+    "user_name",
 ]
 
 _ENVIRONMENT_PREFIXES = ("ASYNCFLOW_RUN_", "METAFLOW_RUN_")
