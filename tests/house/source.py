@@ -72,7 +72,7 @@ def length_without_docstring(node: FunctionNode) -> int:
 def public_definitions(source: Source) -> Iterator[tuple[str, Definition]]:
     """Public classes and functions of a file, and the public methods of its public classes."""
     for node in source.tree.body:
-        if isinstance(node, Definition) and not node.name.startswith("_"):
+        if isinstance(node, Definition) and not node.name.startswith("_") and not _overrides(node):
             yield node.name, node
             if isinstance(node, ast.ClassDef):
                 yield from _public_methods(node)

@@ -12,6 +12,7 @@ LOOSE_TASKS = ("create_task", "ensure_future", "gather", "call_later", "run_coro
 BROAD_EXCEPT_ALLOWED = (
     "asyncflow/cli/",  # the last line
     "asyncflow/events/bus.py",  # a subscriber's callback
+    "asyncflow/flow/failure.py",  # pickling runs the user's code
     "asyncflow/runtime/perform.py",  # a command's failure is a fact
     "asyncflow/store/unpicklable.py",  # the user's own pickling code, asked again to find the culprit
     "asyncflow/worker/",  # the user's code
