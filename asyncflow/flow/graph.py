@@ -65,7 +65,8 @@ class Arrival:
     """Names of the splits whose join is yet to come, outermost first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# eq=False, here and below: nobody compares graphs, and making the methods costs 1 ms of every start.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StepInfo:
     """One step as written."""
 
@@ -131,7 +132,7 @@ class StepInfo:
         return next((item for item in self.decorators if isinstance(item, kind)), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FlowGraph:
     """A flow's steps and how they hang together. May be wrong: `lint.check` tells."""
 

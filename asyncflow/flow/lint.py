@@ -11,7 +11,6 @@ Switches open nothing: their branches meet again in any plain step.
 
 from __future__ import annotations
 
-import difflib
 import linecache
 import re
 from collections.abc import Callable, Iterator
@@ -178,6 +177,8 @@ def _targets_exist(graph: FlowGraph) -> Issues:
         for target in info.targets:
             if target in graph.steps:
                 continue
+            import difflib  # for this message only; 1 ms
+
             method = getattr(graph.flow_class, target, None)
             close = difflib.get_close_matches(target, graph.steps, n=1)
             hint = f"Did you mean self.{close[0]}?" if close else f"Add a step called {target}."
@@ -311,9 +312,8 @@ def _decorators_fit(graph: FlowGraph) -> Issues:
             complaint = decorator.complaint(info)
             if complaint:
                 message = f"Step {info.name} cannot have @{decorator.name}, because it {complaint}"
-                yield _at_step(
-                    info, message, f"Move @{decorator.name} to another step, or split in a step of its own."
-                )
+                hint = f"Take @{decorator.name} off this step (it may come from --with), or split in another one."
+                yield _at_step(info, message, hint)
 
 
 RULES: tuple[Rule, ...] = (

@@ -46,6 +46,8 @@ RESERVED_NAMES = frozenset(
         "ui",
         "keep-going",
         "isolation",
+        "failure-grace",
+        "class",
     }
 )
 """Names that are options of `run` already; dashes and underscores are the same."""

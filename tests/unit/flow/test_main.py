@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from asyncflow.flow.parameters import RESERVED_NAMES
 
 FLOW = """
 from asyncflow import FlowSpec, step
@@ -51,3 +54,12 @@ def test_a_flow_that_is_in_no_file_says_so(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Flow F is not in a file, so it cannot be run" in done.stderr
     assert "F(use_cli=False)" in done.stderr
+
+
+def test_every_option_of_run_is_a_reserved_parameter_name(tmp_path: Path) -> None:
+    file = tmp_path / "hello.py"
+    file.write_text(FLOW.format(target="end"))
+    done = run("-c", "from asyncflow.cli.main import main; main()", "run", str(file), "--help")
+    options = set(re.findall(r"^\s+(?:-\w, )?--([a-z-]+)", done.stdout, re.MULTILINE))
+    assert "max-workers" in options, done.stdout + done.stderr
+    assert options <= RESERVED_NAMES
