@@ -1,0 +1,120 @@
+"""Options that `run` and `resume` share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from asyncflow.cli.errors import CommandError
+from asyncflow.cli.flow_file import with_option
+
+__all__ = ["RunOptions", "check_run_id_file", "run_options"]
+
+_LONGEST_TAG = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the command line says about how to run, apart from the flow's own parameters."""
+
+    max_workers: int
+    max_num_splits: int | None
+    tags: tuple[str, ...]
+    with_specs: tuple[str, ...]
+    run_id_file: str | None
+    ui: str
+    keep_going: bool
+    failure_grace_s: float
+    isolation: str
+
+
+def run_options() -> list[click.Option]:
+    """Make the options; click hands them over under the names of `RunOptions`."""
+    return [
+        click.Option(
+            ["--max-workers"],
+            type=click.IntRange(min=1),
+            default=16,
+            metavar="N",
+            show_default=True,
+            help="How many tasks may run at the same time.",
+        ),
+        click.Option(
+            ["--max-num-splits"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Fail when one foreach yields more tasks than this. [default: no limit]",
+        ),
+        click.Option(
+            ["--tag", "tags"],
+            multiple=True,
+            metavar="TAG",
+            callback=_checked_tags,
+            help="Mark the run, to find it again with `runs --tag`. May be repeated.",
+        ),
+        with_option(),
+        click.Option(
+            ["--run-id-file"],
+            type=click.Path(dir_okay=False),
+            metavar="FILE",
+            help="Write the run's id to this file as soon as there is one.",
+        ),
+        click.Option(
+            ["--ui"],
+            type=click.Choice(["plain", "json", "none"]),
+            default="plain",
+            show_default=True,
+            help="What to show: lines for people, JSON events for programs, or nothing.",
+        ),
+        click.Option(
+            ["--keep-going"],
+            is_flag=True,
+            help="After a failure, go on with everything that does not depend on it.",
+        ),
+        click.Option(
+            ["--failure-grace", "failure_grace_s"],
+            type=click.FloatRange(min=0),
+            default=5.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="After a failure, how long tasks that run may go on before they are stopped.",
+        ),
+        click.Option(
+            ["--isolation"],
+            type=click.Choice(["fork", "spawn"]),
+            default="fork" if sys.platform == "linux" else "spawn",
+            show_default=True,
+            help="How a task's process begins: a fork that has the flow imported, or a new interpreter.",
+        ),
+    ]
+
+
+def check_run_id_file(path: str | None) -> None:
+    """Refuse a run id file that cannot be written, before the run begins. Raises CommandError."""
+    if path is None:
+        return
+    directory = os.path.dirname(os.path.abspath(path))
+    target = path if os.path.exists(path) else directory
+    if not os.path.isdir(directory):
+        raise CommandError(f"--run-id-file {path}: there is no directory {directory}", hint=f"mkdir -p {directory}")
+    if not os.access(target, os.W_OK):
+        raise CommandError(f"--run-id-file {path} cannot be written", hint="Name a file in a directory of yours.")
+
+
+def _checked_tags(
+    context: click.Context, option: click.Parameter, tags: Any
+) -> tuple[str, ...]:  # Any: what click parsed
+    checked: dict[str, None] = {}
+    for tag in tags or ():
+        if not tag.strip():
+            raise click.BadParameter("a tag must not be empty", context, option)
+        if len(tag) > _LONGEST_TAG:
+            raise click.BadParameter(
+                f"a tag has at most {_LONGEST_TAG} characters, this one has {len(tag)}", context, option
+            )
+        checked[tag] = None
+    return tuple(checked)

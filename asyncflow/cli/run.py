@@ -1,0 +1,185 @@
+"""`asyncflow run FLOW.py`: the flow's parameters are options of the command, so its file is loaded before they are read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from asyncflow.cli.flow_file import ChosenFlow, class_option, load
+from asyncflow.cli.group import OurCommand
+from asyncflow.cli.options import RunOptions, check_run_id_file, run_options
+from asyncflow.cli.script import Script, first_specs
+
+if TYPE_CHECKING:
+    from asyncflow.runtime.api import RunRequest
+
+__all__ = ["command", "start"]
+
+_HELP = """Run a flow on this machine.
+
+The flow's parameters are options, too, and stand after its file:
+
+\b
+  asyncflow run flow.py --alpha 0.5 --max-workers 4
+  asyncflow run flow.py --help       shows the parameters as well
+
+Every task is a process of its own. What tasks print comes on stdout, with the time and the task in front. The exit code is 0
+when the run succeeded, 1 when it failed, 2 when it could not begin, 130 when it was interrupted.
+"""
+
+
+def command(script: Script | None = None) -> click.Command:
+    """Make the command."""
+    return _RunCommand(script)
+
+
+class _Chosen(NamedTuple):
+    """A flow, and the arguments that remain for its own command."""
+
+    path: str
+    flow: ChosenFlow
+    with_specs: tuple[str, ...]
+    args: list[str]
+
+
+class _RunCommand(OurCommand):
+    """Loads the flow that its arguments name, and becomes that flow's command."""
+
+    def __init__(self, script: Script | None) -> None:
+        own = [] if script is not None else [class_option()]
+        super().__init__(name="run", params=[*own, *run_options()], help=_HELP)
+        self._script = script
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["FLOW.py", "[OPTIONS]"]
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # Any: click's
+    ) -> click.Context:
+        """Load the flow, and parse the rest with the flow's own options."""
+        chosen = self._choose(info_name or "run", args, parent)
+        if chosen is None:  # help without a flow, or an error that click explains best
+            return super().make_context(info_name, args, parent=parent, **extra)
+        inner = _flow_command(chosen, own_class_option=self._script is None)
+        name = f"{info_name} {chosen.path}" if chosen.path else info_name
+        return inner.make_context(name, chosen.args, parent=parent, **extra)
+
+    def _choose(self, name: str, args: list[str], parent: click.Context | None) -> _Chosen | None:
+        anywhere = self._parsed(name, args, parent, ignore_unknown_options=True, resilient_parsing=True)
+        specs = tuple(anywhere.values.get("with_specs") or ())
+        if self._script is not None:
+            specs = (*(first_specs(parent) if parent is not None else ()), *specs)
+            flow = load(self._script.file, self._script.class_name, specs)
+            return _checked(_Chosen("", flow, specs, args), anywhere)
+        head = self._parsed(name, args, parent, allow_interspersed_args=False)
+        if not head.rest:
+            if head.values.get("help"):
+                return None
+            context = click.Context(self, info_name=name, parent=parent)
+            raise click.MissingParameter(
+                ctx=context, param=click.Argument(["file"], metavar="FLOW.py"), param_hint="FLOW.py"
+            )
+        path, *rest = head.rest
+        before = args[: len(args) - len(head.rest)]
+        flow = load(path, anywhere.values.get("class_name"), specs)
+        return _checked(_Chosen(path, flow, specs, [*before, *rest]), anywhere)
+
+    def _parsed(
+        self, name: str, args: Sequence[str], parent: click.Context | None, **settings: Any
+    ) -> _Parsed:  # Any: click's
+        """Look at the arguments with the options that every flow has."""
+        context = click.Context(self, info_name=name, parent=parent, **settings)
+        try:
+            values, rest, _ = self.make_parser(context).parse_args(list(args))
+        except click.NoSuchOption as error:
+            raise click.UsageError(
+                f"{error.format_message()} A flow's own parameters stand after its file.", context
+            ) from None
+        return _Parsed(values, rest)
+
+
+class _Parsed(NamedTuple):
+    values: Mapping[str, Any]  # Any: as written
+    rest: list[str]
+
+
+def _checked(chosen: _Chosen, parsed: _Parsed) -> _Chosen:
+    """Check the graph before anything is said about options; who asks for help gets it all the same."""
+    if not parsed.values.get("help"):
+        chosen.flow.checked_graph()
+    return chosen
+
+
+def _flow_command(chosen: _Chosen, *, own_class_option: bool) -> click.Command:
+    """Make the command of one flow: its parameters first, then the options every flow has."""
+    from asyncflow.flow.options import click_options
+
+    flow = chosen.flow
+    parameters = click_options(flow.flow_class)
+    taken = [name for option in parameters for name in option.opts]
+    common = [class_option(), *run_options()] if own_class_option else run_options()
+    free = [option for option in common if option.opts[0] not in taken]
+
+    def run(**given: Any) -> int:  # Any: what click parsed
+        given.pop("class_name", None)
+        given["with_specs"] = chosen.with_specs
+        names = RunOptions.__dataclass_fields__
+        options = RunOptions(**{name: given[name] for name in names})
+        return start(flow, options, given)
+
+    doc = (flow.flow_class.__doc__ or "").strip()
+    return OurCommand(
+        name="run",
+        params=[*parameters, *free],
+        sections={option.name or "": f"Parameters of {flow.name}" for option in parameters},
+        callback=run,
+        help=f"Run {flow.name}.\n\n{doc}" if doc else f"Run {flow.name}.",
+    )
+
+
+def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> int:  # Any: what click parsed
+    """Start a new run and see it to its end; return the exit code.
+
+    Args:
+        flow: What to run.
+        options: How.
+        given: Values of the flow's parameters as click parsed them, among others.
+    """
+    from asyncflow.cli.launch import describe, drive, limits_of
+    from asyncflow.flow.options import given_values, resolve_parameters, user_name
+    from asyncflow.flow.parameters import constants_of
+    from asyncflow.store.home import make_home
+
+    graph = flow.checked_graph()
+    limits = limits_of(options, graph)
+    check_run_id_file(options.run_id_file)
+    user = user_name()
+    values = resolve_parameters(flow.flow_class, given_values(flow.flow_class, given), user=user)
+    home = make_home()
+
+    def request() -> RunRequest:
+        from asyncflow.runtime.api import RunRequest
+
+        return RunRequest(
+            flow=flow.flow_class,
+            flow_file=flow.file,
+            graph=graph.to_machine(),
+            parameters=values,
+            constants=constants_of(flow.flow_class),
+            graph_info=graph.to_info(),
+            limits=limits,
+            user=user,
+            tags=options.tags,
+            meta=describe(flow, options.with_specs, sys.argv),
+            environment=graph.environment(),
+            isolation=options.isolation,
+        )
+
+    return drive(flow, options, request, home=home)
