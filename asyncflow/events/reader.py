@@ -101,11 +101,11 @@ class Reader:
             at = self._now()
             found: list[RunRow] = []
             for values_of_run in self._db.execute(statement("runs"), values):
+                if limit is not None and len(found) >= limit:
+                    break
                 row = _with_true_status(RunRow(*values_of_run), held, at)
                 if all(row.run in runs for runs in tagged) and status in (None, row.status):
                     found.append(row)
-                if limit is not None and len(found) >= limit:
-                    break
             return found
 
     def run(self, run: int) -> RunRow | None:

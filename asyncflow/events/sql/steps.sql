@@ -1,5 +1,5 @@
 -- How many tasks of each step are in each status, steps in order of their first task.
-SELECT step, status, count(*), min(task)
+SELECT step, status, count(*)
 FROM tasks
 WHERE run = ?
 GROUP BY step, status
