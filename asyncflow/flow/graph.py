@@ -104,6 +104,8 @@ class StepInfo:
     """Annotated with `@step(start=True)`."""
     is_end: bool = False
     """Annotated with `@step(end=True)`."""
+    is_deferred: bool = False
+    """The method is `async def` or has a `yield`."""
     node_info: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: the user's
     type: NodeType = NodeType.LINEAR
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from asyncflow.flow.decorators.builtin import Parallel
 from asyncflow.flow.errors import LintError
 from asyncflow.flow.graph import FlowGraph, ProblemKind, StepInfo
+from asyncflow.flow.parameters import RESERVED_ATTRIBUTES
 from asyncflow.flow.scopes import branch_overlap, cycle
 from asyncflow.flow.steps import is_step
 from asyncflow.flow.transition import SHAPES
@@ -26,7 +27,6 @@ from asyncflow.machine.graph import Transition
 
 __all__ = ["RULES", "Rule", "check"]
 
-_RESERVED = ("name", "next", "input", "index", "cmd")
 _STEP_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
 
 Issues = Iterator[LintError]
@@ -63,7 +63,7 @@ def _at_next(info: StepInfo, message: str, hint: str) -> LintError:
 
 def _reserved_names(graph: FlowGraph) -> Issues:
     for info in graph.steps.values():
-        if info.name in _RESERVED:
+        if info.name in RESERVED_ATTRIBUTES:
             yield _at_step(info, f"A step cannot be called '{info.name}': the word is reserved", "Rename it.")
 
 
@@ -316,6 +316,14 @@ def _decorators_fit(graph: FlowGraph) -> Issues:
                 yield _at_step(info, message, hint)
 
 
+def _steps_are_plain(graph: FlowGraph) -> Issues:
+    for info in graph.steps.values():
+        if info.is_deferred:
+            message = f"Step {info.name} is async or has a yield, so calling it would run nothing"
+            hint = "Write a plain def; for asynchronous work call asyncio.run(...) in it."
+            yield _at_step(info, message, hint)
+
+
 RULES: tuple[Rule, ...] = (
     Rule("L1", "no step has a reserved name", _reserved_names),
     Rule("L8", "step names are lower case, and do not begin with '_'", _step_names),
@@ -342,6 +350,7 @@ RULES: tuple[Rule, ...] = (
     Rule("L22", "num_parallel leads to a step with @parallel", _gangs_lead_to_parallel),
     Rule("L23", "a join follows a step with @parallel", _parallel_leads_to_join),
     Rule("L24", "a step with @parallel is reached by num_parallel", _parallel_is_reached_by_gang),
+    Rule("D2", "a step is a plain method", _steps_are_plain),
     Rule("D1", "decorators are on steps that they can work on", _decorators_fit),
 )
 """Every rule, in the order checked. L25 would forbid nested foreach, which is allowed here as in Metaflow."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from asyncflow.flow.binding import NextCall
 from asyncflow.flow.errors import InvalidNextError
 from asyncflow.flow.steps import is_step
+from asyncflow.machine.graph import Transition
 
 if TYPE_CHECKING:
     from asyncflow.flow.graph import StepInfo
@@ -184,13 +185,22 @@ def check_static(info: StepInfo, call: NextCall) -> None:
     Raises:
         InvalidNextError: It is another one, such as a second `self.next` earlier in the step.
     """
-    written = (info.targets, info.foreach, info.condition)
-    if (call.targets, call.foreach, call.condition) == written:
+    written = (info.targets, info.foreach, info.condition, dict(info.cases))
+    is_gang_as_written = call.num_parallel is None or info.transition is Transition.PARALLEL
+    if (call.targets, call.foreach, call.condition, dict(call.cases)) == written and is_gang_as_written:
         return
     raise InvalidNextError(
         f"Step {info.name} went to {', '.join(call.targets)}, but its last statement goes to "
-        f"{', '.join(info.targets) or 'nothing'}",
+        f"{', '.join(info.targets) or 'nothing'}{_manner(info)}",
         where=info.next_where,
         source=info.next_source,
         hint="Call self.next once, as the last statement; to choose at run time use condition=.",
     )
+
+
+def _manner(info: StepInfo) -> str:
+    if info.foreach is not None:
+        return f" with foreach='{info.foreach}'"
+    if info.condition is not None:
+        return f" with condition='{info.condition}'"
+    return " with num_parallel" if info.transition is Transition.PARALLEL else " plainly"

@@ -11,7 +11,7 @@ import linecache
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from inspect import cleandoc
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, cleandoc
 from types import FunctionType
 from typing import Any
 
@@ -25,6 +25,7 @@ from asyncflow.machine.graph import Transition
 __all__ = ["parse_flow"]
 
 _GRAPH = "__asyncflow_graph__"
+_DEFERRED = CO_ASYNC_GENERATOR | CO_COROUTINE | CO_GENERATOR
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Functions = Mapping[tuple[str, int], _Function]
@@ -119,6 +120,7 @@ def _read_step(flow_class: type, name: str, method: FunctionType, files: dict[st
         decorators=decorators_on(flow_class, method),
         is_start=mark.is_start,
         is_end=mark.is_end,
+        is_deferred=bool(method.__code__.co_flags & _DEFERRED),  # of the outermost: a wrapper may run it
         node_info=mark.node_info,
     )
 

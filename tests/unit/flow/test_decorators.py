@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asyncflow.flow.decorators import (
     DECORATORS,
@@ -225,3 +228,12 @@ def test_with_reaches_every_step_that_lacks_the_decorator_and_no_other_flow() ->
     assert names == {"start": ["retry", "timeout"], "end": ["retry", "timeout"]}
     assert [decorators_of(Derived, name)[0].times for name in ("start", "end")] == [1, 9]  # type: ignore[attr-defined]
     assert decorators_of(Base, "end") == ()
+
+
+@given(
+    st.dictionaries(st.from_regex(r"[A-Z_]{1,5}", fullmatch=True), st.text().filter(lambda t: "\0" not in t))
+)
+def test_any_environment_survives_being_written_as_spec_text(variables: dict[str, str]) -> None:
+    found = parse_spec(f"environment:vars={json.dumps(variables)}")
+    assert isinstance(found, Environment)
+    assert found.vars == variables

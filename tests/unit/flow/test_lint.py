@@ -24,6 +24,15 @@ END = "\nend:"
 BAD: list[tuple[str, str, str, str]] = [
     ("L1", "start: self.next(self.cmd)\ncmd: self.next(self.end)\nend:", "'cmd'", "def cmd(self):"),
     ("L1", "start: self.next(self.index)\nindex: self.next(self.end)\nend:", "'index'", "def index(self):"),
+    *(
+        (
+            "L1",
+            f"start: self.next(self.end)\n{name}: self.next(self.end)\nend:",
+            f"'{name}'",
+            f"def {name}(self):",
+        )
+        for name in ("name", "next", "input", "merge_artifacts", "script_name")
+    ),
     ("L2", "begin: self.next(self.end)\nend:", "no start", "class Made(FlowSpec):"),
     ("L3", "start: self.next(self.last)\nlast: self.next(self.start)", "no end", "class Made(FlowSpec):"),
     (
@@ -355,7 +364,7 @@ def test_a_bad_flow_is_refused_by_its_rule_with_file_line_source_and_advice(
 
 
 def test_every_rule_has_a_bad_flow() -> None:
-    shown_elsewhere = {"L4"}
+    shown_elsewhere = {"L4", "D2"}
     assert {rule.id for rule in lint.RULES} == {rule for rule, *_ in BAD} | shown_elsewhere
 
 
@@ -461,6 +470,33 @@ def test_a_misspelt_target_is_answered_with_the_right_one(make_steps: MakeSteps)
     with pytest.raises(LintError) as caught:
         lint.check(graph)
     assert caught.value.hint == "Did you mean self.train?"
+
+
+@pytest.mark.parametrize(
+    "body", ["async def start(self):\n        pass", "def start(self):\n        yield 1"]
+)
+def test_a_step_that_would_not_run_when_called_is_refused(body: str, make_flow: MakeFlow) -> None:
+    graph = parse_flow(make_flow(f"class F(FlowSpec):\n    @step\n    {body}"))
+    with pytest.raises(LintError, match="async or has a yield") as caught:
+        lint.check(graph)
+    assert caught.value.rule == "D2"
+
+
+def test_an_async_step_in_a_wrapper_that_runs_it_is_fine(make_flow: MakeFlow) -> None:
+    flow = make_flow("""
+        import asyncio, functools
+        def run_async(f):
+            @functools.wraps(f)
+            def inner(*args):
+                return asyncio.run(f(*args))
+            return inner
+        class F(FlowSpec):
+            @step
+            @run_async
+            async def start(self):
+                self.done = True
+    """)
+    lint.check(parse_flow(flow))
 
 
 def test_a_flow_without_steps_says_so(make_flow: MakeFlow) -> None:

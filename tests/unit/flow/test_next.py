@@ -149,6 +149,13 @@ def test_a_call_other_than_the_last_statement_is_found_out() -> None:
     check_static(info, NextCall(targets=("a", "b")))
     with pytest.raises(InvalidNextError, match="Step start went to b, but its last statement goes to a, b"):
         check_static(info, NextCall(targets=("b",)))
+    for other in (
+        NextCall(targets=("a", "b"), num_parallel=2),
+        NextCall(targets=("a", "b"), foreach="xs"),
+        NextCall(targets=("a", "b"), cases={1: "a", 2: "b"}),
+    ):
+        with pytest.raises(InvalidNextError, match="goes to a, b plainly"):
+            check_static(info, other)
     with pytest.raises(InvalidNextError) as caught:
         check_static(info, NextCall(targets=("a", "b"), condition="k"))
     assert caught.value.source == "self.next(self.a, self.b)"
