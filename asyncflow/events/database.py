@@ -11,7 +11,7 @@ from functools import cache
 from typing import TypeVar
 
 from asyncflow.errors import StoreError
-from asyncflow.events.wal import LostCommits, find_lost_commits, set_aside
+from asyncflow.events.wal import find_lost_commits, set_aside
 
 __all__ = [
     "PATIENCE_S",
@@ -197,12 +197,14 @@ def _told(path: str, what: str) -> Generator[None]:
 
 def _refuse_silent_loss(db: sqlite3.Connection, path: str) -> None:
     """Stop, once, when the write-ahead log holds commits that SQLite is about to drop."""
-    lost = LostCommits(0, 0)
-    for _ in range(3):  # what another process appends meanwhile looks like a loss, until it is counted
-        good_frames: int = patiently(lambda: db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone())[1]
-        lost = find_lost_commits(path, good_frames)
-        if lost is None:
-            return
+
+    def count_good() -> int:
+        good: int = patiently(lambda: db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone())[1]
+        return good
+
+    lost = find_lost_commits(path, count_good)
+    if lost is None:
+        return
     raise StoreError(
         f"The write-ahead log of {path} is damaged: at least {lost.commits} commits at its end cannot be read. "
         f"A copy of it is kept as {set_aside(path)}. What was recorded before the damage is untouched; "

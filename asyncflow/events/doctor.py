@@ -131,7 +131,7 @@ def _check_wal(path: str, report: Report) -> None:
     except OSError:
         report.ok("No write-ahead log: the store was closed properly")
         return
-    lost = find_lost_commits(path, count_good_frames(path))
+    lost = find_lost_commits(path, lambda: count_good_frames(path))
     if lost is None:
         report.ok(f"The write-ahead log is whole ({size:,} bytes)")
         return

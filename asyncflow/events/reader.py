@@ -24,10 +24,15 @@ from asyncflow.events.ledger import read_batches
 from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, TagRow, TaskRow
 from asyncflow.machine.events import RunFinished
 
-__all__ = ["INTERRUPTED", "Numbered", "Reader", "StepCount", "open_reader"]
+__all__ = ["INTERRUPTED", "NoEventLog", "Numbered", "Reader", "StepCount", "open_reader"]
 
 INTERRUPTED = "interrupted"
 """Status of a run that has not ended and whose driver is dead: `asyncflow resume` goes on with it."""
+
+
+class NoEventLog(StoreError):
+    """Nothing has been run in this store yet, or it is not there."""
+
 
 Numbered = tuple[int, Recorded]
 """An event's number, and the event."""
@@ -50,7 +55,8 @@ class Reader:
         now: The time, seconds since the epoch; tells dead drivers on other machines.
 
     Raises:
-        StoreError: There is no database, or it cannot be read. So does every method.
+        NoEventLog: There is no database.
+        StoreError: It cannot be read. So does every method.
     """
 
     def __init__(self, path: str, *, now: Callable[[], float] = time.time) -> None:
@@ -239,10 +245,11 @@ def open_reader(path: str) -> sqlite3.Connection:
     """Open a store's database for reading only.
 
     Raises:
-        StoreError: There is none, it cannot be read, or it is of a newer release.
+        NoEventLog: There is none.
+        StoreError: It cannot be read, or is of a newer release.
     """
     if not os.path.exists(path):
-        raise StoreError(
+        raise NoEventLog(
             f"There is no event log at {path}",
             hint="Start a run here (asyncflow run FLOW.py), or point ASYNCFLOW_HOME at the store.",
         )
@@ -265,7 +272,7 @@ def _open(uri: str, path: str) -> sqlite3.Connection:
     try:
         version = patiently(lambda: check_schema(db, path))
         if version == 0:
-            raise StoreError(f"{path} holds no event log yet", hint="Start a run: asyncflow run FLOW.py")
+            raise NoEventLog(f"{path} holds no event log yet", hint="Start a run: asyncflow run FLOW.py")
         db.execute("PRAGMA cache_size = -8000")
         patiently(lambda: db.execute(statement("run"), (0,)).fetchone())
     except BaseException:
