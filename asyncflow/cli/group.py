@@ -124,8 +124,11 @@ class CommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that the arguments begin with; suggest one where there is none."""
         name = args[0]
-        if name in self._names or name.startswith("-"):
-            return super().resolve_command(ctx, args)
+        if name not in self._names and not name.startswith("-"):
+            self._fail_unknown(ctx, name)
+        return super().resolve_command(ctx, args)
+
+    def _fail_unknown(self, ctx: click.Context, name: str) -> None:
         close = difflib.get_close_matches(name, self._names, n=1)
         suggestion = f" Did you mean '{close[0]}'?" if close else ""
         if not close and self._script is None and name.endswith(".py"):

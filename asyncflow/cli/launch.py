@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncflow.cli import terminal
-from asyncflow.cli.capacity import machine_capacity
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.flow_file import ChosenFlow
 from asyncflow.cli.options import RunOptions
@@ -52,12 +51,13 @@ def limits_of(options: RunOptions, graph: FlowGraph) -> Limits:
     Raises:
         ResourcesError: A step asks for more than the machine has.
     """
-    capacity = machine_capacity()
+    from asyncflow.backends.local.capacity import cpu_count, gpu_count, memory_mb
+
     limits = Limits(
         slots=options.max_workers,
-        cpu=capacity.cpu,
-        memory_mb=capacity.memory_mb,
-        gpu=capacity.gpu,
+        cpu=cpu_count(),
+        memory_mb=memory_mb(),
+        gpu=gpu_count(),
         keep_going=options.keep_going,
         failure_grace_s=options.failure_grace_s,
         max_splits=options.max_num_splits,
@@ -66,20 +66,15 @@ def limits_of(options: RunOptions, graph: FlowGraph) -> Limits:
     return limits
 
 
-def describe(flow: ChosenFlow, with_specs: Sequence[str], python: Sequence[str]) -> dict[str, Any]:  # Any: JSON-like
-    """Return what is recorded of a run for readers, and for `resume`.
-
-    Args:
-        flow: The flow.
-        with_specs: Decorators that were attached.
-        python: The command line.
-    """
+def describe(flow: ChosenFlow, options: RunOptions, argv: Sequence[str]) -> dict[str, Any]:  # Any: JSON-like
+    """Return what is recorded of a run for readers, and for `resume`."""
     return {
         "flow_file": flow.file,
         "class": flow.name,
-        "argv": list(python),
+        "argv": list(argv),
         "cwd": os.getcwd(),
-        "with": list(with_specs),
+        "with": list(options.with_specs),
+        "isolation": options.isolation,
         "versions": {
             "asyncflow_version": __version__,
             "python_version": ".".join(str(part) for part in sys.version_info[:3]),

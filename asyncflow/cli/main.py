@@ -48,7 +48,7 @@ def execute(make_group: Callable[[], click.Command], argv: Sequence[str], *, pro
         return _reader_left()
     except SystemExit as asked:
         return asked.code if isinstance(asked.code, int) else ExitCode.OK
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - the last line
         try:
             return tell(error, program=program)
         except BrokenPipeError:

@@ -135,7 +135,9 @@ class Story:
         wait_s = event.wake_at - event.at
         if wait_s < 1:
             return ()
-        return [Message(event.at, self.place(event.task), f"Task will be tried again in {wait_s:.0f} seconds.")]
+        return [
+            Message(event.at, self.place(event.task), f"Task will be tried again in {wait_s:.0f} seconds.")
+        ]
 
     def task_failed(self, event: ev.TaskFailed) -> Sequence[Message]:
         said = [Message(event.at, self.place(event.task), "This failed task will not be retried.")]
@@ -189,7 +191,9 @@ class Story:
         )
 
 
-_TELL: Mapping[type, Callable[[Story, Any], Sequence[Message]]] = {  # Any: each method takes its own event type
+_TELL: Mapping[
+    type, Callable[[Story, Any], Sequence[Message]]
+] = {  # Any: each method takes its own event type
     ev.RunCreated: Story.run_created,
     ev.DriverChanged: Story.driver_changed,
     ev.TaskCreated: Story.task_created,
@@ -208,6 +212,7 @@ _TELL: Mapping[type, Callable[[Story, Any], Sequence[Message]]] = {  # Any: each
     ev.RunFinished: Story.run_finished,
 }
 """Nothing is said of the others."""
+
 
 def _tasks(count: int) -> str:
     return "task" if count == 1 else "tasks"

@@ -86,7 +86,7 @@ def run_options() -> list[click.Option]:
         click.Option(
             ["--isolation"],
             type=click.Choice(["fork", "spawn"]),
-            default="fork" if sys.platform == "linux" else "spawn",
+            default="spawn" if sys.platform == "darwin" else "fork",
             show_default=True,
             help="How a task's process begins: a fork that has the flow imported, or a new interpreter.",
         ),
@@ -100,9 +100,13 @@ def check_run_id_file(path: str | None) -> None:
     directory = os.path.dirname(os.path.abspath(path))
     target = path if os.path.exists(path) else directory
     if not os.path.isdir(directory):
-        raise CommandError(f"--run-id-file {path}: there is no directory {directory}", hint=f"mkdir -p {directory}")
+        raise CommandError(
+            f"--run-id-file {path}: there is no directory {directory}", hint=f"mkdir -p {directory}"
+        )
     if not os.access(target, os.W_OK):
-        raise CommandError(f"--run-id-file {path} cannot be written", hint="Name a file in a directory of yours.")
+        raise CommandError(
+            f"--run-id-file {path} cannot be written", hint="Name a file in a directory of yours."
+        )
 
 
 def _checked_tags(

@@ -1,4 +1,4 @@
-"""`asyncflow run FLOW.py`: the flow's parameters are options of the command, so its file is loaded before they are read."""
+"""`asyncflow run FLOW.py`: the flow's parameters are options of the command, so its file is loaded first."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ The flow's parameters are options, too, and stand after its file:
   asyncflow run flow.py --alpha 0.5 --max-workers 4
   asyncflow run flow.py --help       shows the parameters as well
 
-Every task is a process of its own. What tasks print comes on stdout, with the time and the task in front. The exit code is 0
-when the run succeeded, 1 when it failed, 2 when it could not begin, 130 when it was interrupted.
+Every task is a process of its own. What tasks print comes on stdout, with the time and the task in front. The
+exit code is 0 when the run succeeded, 1 when it failed, 2 when it could not begin, 130 when it was interrupted.
 """
 
 
@@ -177,7 +177,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
             limits=limits,
             user=user,
             tags=options.tags,
-            meta=describe(flow, options.with_specs, sys.argv),
+            meta=describe(flow, options, sys.argv),
             environment=graph.environment(),
             isolation=options.isolation,
         )

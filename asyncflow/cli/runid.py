@@ -12,9 +12,10 @@ from asyncflow.cli.errors import NotFoundError
 if TYPE_CHECKING:
     from asyncflow.events.reader import Reader
     from asyncflow.events.rows import RunRow, TaskRow
+    from asyncflow.machine.events import RunCreated
     from asyncflow.machine.graph import Graph
 
-__all__ = ["Spec", "Target", "find_run", "find_target", "graph_of", "parse_spec"]
+__all__ = ["Spec", "Target", "created_of", "find_run", "find_target", "graph_of", "parse_spec"]
 
 LATEST = "latest"
 _FORMS = "42, latest, Flow/42, Flow/latest, and with a step and a task: 42/train/7"
@@ -63,17 +64,22 @@ def parse_spec(text: str, flow: str | None = None) -> Spec:
     elif not _is_run(parts[0]) and parts[0].isidentifier():
         flow, parts = parts[0], [LATEST]
         raise NotFoundError(
-            f"'{text}' is no run", hint=f"The latest run of a flow is {flow}/{LATEST}. List runs: asyncflow runs"
+            f"'{text}' is no run",
+            hint=f"The latest run of a flow is {flow}/{LATEST}. List runs: asyncflow runs",
         )
     if not _is_run(parts[0]) or len(parts) > 3 or not all(parts):
-        raise NotFoundError(f"'{text}' is no run", hint=f"A run is written {_FORMS}. List runs: asyncflow runs")
+        raise NotFoundError(
+            f"'{text}' is no run", hint=f"A run is written {_FORMS}. List runs: asyncflow runs"
+        )
     run = None if parts[0] == LATEST else int(parts[0])
     step = parts[1] if len(parts) > 1 else None
     task = parts[2] if len(parts) > 2 else None
     if step is not None and task is None and _is_number(step):
         step, task = None, step
     if task is not None and not _is_number(task):
-        raise NotFoundError(f"'{task}' in '{text}' is no task: tasks are numbers", hint=f"Write it like {_FORMS}.")
+        raise NotFoundError(
+            f"'{task}' in '{text}' is no task: tasks are numbers", hint=f"Write it like {_FORMS}."
+        )
     return Spec(text=text, flow=flow, run=run, step=step, task=None if task is None else int(task))
 
 
@@ -101,20 +107,27 @@ def find_target(reader: Reader, text: str, flow: str | None = None) -> Target:
     return Target(run=run, step=spec.step)
 
 
-def graph_of(reader: Reader, run: int) -> Graph:
-    """Return the graph a run was started with. Raises NotFoundError if its log does not begin."""
+def created_of(reader: Reader, run: int) -> RunCreated:
+    """Return the event a run's log begins with. Raises NotFoundError if there is none."""
     from asyncflow.machine.events import RunCreated
-    from asyncflow.machine.graph import Graph
 
     events = reader.events(run)
     try:
-        for _, event in events:
-            if isinstance(event, RunCreated):
-                return Graph.from_data(event.graph)
-            break
+        _, first = next(events, (0, None))
     finally:
         events.close()
-    raise NotFoundError(f"The log of run {run} is empty", hint="See what is there: asyncflow doctor")
+    if not isinstance(first, RunCreated):
+        raise NotFoundError(
+            f"The log of run {run} has no beginning", hint="See what is there: asyncflow doctor"
+        )
+    return first
+
+
+def graph_of(reader: Reader, run: int) -> Graph:
+    """Return the graph a run was started with. Raises NotFoundError if its log does not begin."""
+    from asyncflow.machine.graph import Graph
+
+    return Graph.from_data(created_of(reader, run).graph)
 
 
 def _run_of(reader: Reader, spec: Spec) -> RunRow:
@@ -137,9 +150,13 @@ def _no_run(reader: Reader, spec: Spec) -> NotFoundError:
     if spec.flow is not None and spec.flow not in flows:
         close = difflib.get_close_matches(spec.flow, flows, n=1)
         suggestion = f"Did you mean {close[0]}? " if close else f"There are runs of {', '.join(flows[:5])}. "
-        return NotFoundError(f"There is no run of flow {spec.flow}", hint=f"{suggestion}List runs: asyncflow runs")
+        return NotFoundError(
+            f"There is no run of flow {spec.flow}", hint=f"{suggestion}List runs: asyncflow runs"
+        )
     ids = ", ".join(str(run.run) for run in newest[:5])
-    return NotFoundError(f"There is no run {spec.run}", hint=f"The newest are {ids}. List runs: asyncflow runs")
+    return NotFoundError(
+        f"There is no run {spec.run}", hint=f"The newest are {ids}. List runs: asyncflow runs"
+    )
 
 
 def _check_step(reader: Reader, run: int, step: str) -> None:
@@ -151,7 +168,9 @@ def _check_step(reader: Reader, run: int, step: str) -> None:
 def _no_step(run: int, step: str, steps: Sequence[str]) -> NotFoundError:
     close = difflib.get_close_matches(step, steps, n=1)
     suggestion = f"Did you mean {run}/{close[0]}? " if close else ""
-    return NotFoundError(f"Run {run} has no step '{step}'", hint=f"{suggestion}Its steps are {', '.join(steps)}.")
+    return NotFoundError(
+        f"Run {run} has no step '{step}'", hint=f"{suggestion}Its steps are {', '.join(steps)}."
+    )
 
 
 def _task_of(reader: Reader, run: int, spec: Spec) -> TaskRow:
@@ -169,7 +188,9 @@ def _task_of(reader: Reader, run: int, spec: Spec) -> TaskRow:
     of = f"Step {spec.step} of run {run}" if spec.step else f"Run {run}"
     if not known:
         raise NotFoundError(f"{of} has no tasks", hint=f"See what it did: asyncflow logs {run}")
-    shown = ", ".join(str(task_id) for task_id in known[:8]) + (f", ... {known[-1]}" if len(known) > 8 else "")
+    shown = ", ".join(str(task_id) for task_id in known[:8]) + (
+        f", ... {known[-1]}" if len(known) > 8 else ""
+    )
     raise NotFoundError(f"{of} has no task {spec.task}", hint=f"It has {shown}.")
 
 

@@ -34,12 +34,16 @@ _STATUSES = ("running", "succeeded", "failed", "cancelled", "interrupted")
 class _Moment(click.ParamType):
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # Any: click's
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:  # Any: click's
         if isinstance(value, float):
             return value
         at = parse_moment(str(value), time.time())
         if at is None:
-            self.fail(f"'{value}' is no time: write 30m, 2h, 3d, 2026-01-31 or '2026-01-31 18:00'", param, ctx)
+            self.fail(
+                f"'{value}' is no time: write 30m, 2h, 3d, 2026-01-31 or '2026-01-31 18:00'", param, ctx
+            )
         return at
 
 
@@ -62,7 +66,9 @@ def _options() -> list[click.Parameter]:
     return [
         click.Option(["--flow"], metavar="NAME", help="Only runs of this flow."),
         click.Option(["--status"], type=click.Choice(_STATUSES), help="Only runs in this status."),
-        click.Option(["--tag", "tags"], multiple=True, metavar="TAG", help="Only runs with this tag. May be repeated."),
+        click.Option(
+            ["--tag", "tags"], multiple=True, metavar="TAG", help="Only runs with this tag. May be repeated."
+        ),
         click.Option(["--user"], metavar="NAME", help="Only runs of this user."),
         click.Option(
             ["--since"],
@@ -135,7 +141,16 @@ def _plain(reader: Reader, row: RunRow) -> dict[str, Any]:  # Any: JSON-like
         "system_tags": [tag.tag for tag in tags if tag.is_system],
         "tasks": {
             name: getattr(row, name)
-            for name in ("created", "running", "waiting", "succeeded", "caught", "failed", "cancelled", "cloned")
+            for name in (
+                "created",
+                "running",
+                "waiting",
+                "succeeded",
+                "caught",
+                "failed",
+                "cancelled",
+                "cloned",
+            )
         },
         "meta": json.loads(row.meta),
     }

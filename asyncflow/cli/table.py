@@ -27,7 +27,9 @@ class Column:
 def write_table(columns: Sequence[Column], rows: Sequence[Sequence[Part]]) -> None:
     """Write rows of cells to stdout, a title above each column. Cells stay on one line."""
     lines = [[_plain(cell) for cell in row] for row in rows]
-    widths = [max([len(column.title), *(len(line[i].text) for line in lines)]) for i, column in enumerate(columns)]
+    widths = [
+        max([len(column.title), *(len(line[i].text) for line in lines)]) for i, column in enumerate(columns)
+    ]
     _fit(columns, widths)
     terminal.out(*_laid_out(columns, widths, [Span(column.title, Style.BOLD) for column in columns]))
     for row in lines:

@@ -76,7 +76,7 @@ class Writer:
     async def wait_ready(self) -> None:
         """Wait until there is room for more. Safe to cancel."""
         if self.pending_bytes > HIGH_BYTES:
-            while self.pending_bytes > HIGH_BYTES // 2 and not self._is_broken:
+            while self.pending_bytes > HIGH_BYTES // 2 and not self._is_broken:  # noqa: ASYNC110 - set by a thread
                 await anyio.sleep(_BREATH_S)
 
     def close(self) -> None:

@@ -1,0 +1,338 @@
+"""`asyncflow resume RUN`: go on with what is left of a run.
+
+An interrupted run goes on under its own id; any other gives a new run that takes over its work.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from asyncflow.cli import terminal
+from asyncflow.cli.errors import CommandError, NotFoundError
+from asyncflow.cli.flow_file import ChosenFlow, class_option, load
+from asyncflow.cli.group import OurCommand
+from asyncflow.cli.options import RunOptions, check_run_id_file, run_options
+from asyncflow.cli.reading import OpenStore, open_store
+from asyncflow.cli.runid import created_of, find_run
+from asyncflow.cli.script import Script, first_specs
+from asyncflow.cli.table import Column, write_table
+
+if TYPE_CHECKING:
+    from asyncflow.events.rows import RunRow, TaskRow
+    from asyncflow.flow.graph import FlowGraph
+    from asyncflow.machine.events import RunCreated
+    from asyncflow.machine.state import CloneKey, CloneSource
+    from asyncflow.runtime.api import RunRequest
+    from asyncflow.runtime.cloning import PlannedStep
+
+__all__ = ["command"]
+
+_HELP = """Go on with a run; what went well is not run again.
+
+A run whose process died (`runs` says `interrupted`) goes on under its own id. A failed, cancelled or finished
+run gives a new run: every good task of it is taken over by reference, the others are executed with the code as
+it is now. With STEP, that step and all that comes after it are executed again, too.
+
+Parameters are the run's own. Scheduling options that are not given are those the run had.
+
+\b
+  asyncflow resume 42
+  asyncflow resume latest train --dry-run      what would be run again, and why
+"""
+
+
+def command(script: Script | None = None) -> click.Command:
+    """Make the command."""
+
+    def resume(run: str, step: str | None, is_dry_run: bool, **given: Any) -> int:  # Any: what click parsed
+        context = click.get_current_context()
+        asked = _Asked(
+            flow_file=script.file if script is not None else given.get("file"),
+            class_name=script.class_name if script is not None else given.get("class_name"),
+            step=step,
+            options=RunOptions(**{name: given[name] for name in RunOptions.__dataclass_fields__}),
+            given=_given_names(context),
+            first_specs=first_specs(context),
+        )
+        with open_store() as store:
+            plan = _plan(
+                store, find_run(store.reader, run, None if script is None else script.class_name), asked
+            )
+        if is_dry_run:
+            _show_plan(plan)
+            return 0
+        return _carry_out(plan)
+
+    return OurCommand(name="resume", params=_parameters(script), callback=resume, help=_HELP)
+
+
+def _parameters(script: Script | None) -> list[click.Parameter]:
+    step = click.Argument(["step"], required=False, metavar="[STEP]")
+    dry_run = click.Option(
+        ["--dry-run", "is_dry_run"],
+        is_flag=True,
+        help="Only show what would be reused and run again, and why.",
+    )
+    if script is not None:
+        origin = click.Option(
+            ["--origin-run-id", "run"],
+            default="latest",
+            show_default=True,
+            metavar="RUN",
+            help="The run to resume.",
+        )
+        return [step, origin, dry_run, *run_options()]
+    return [
+        click.Argument(["run"], metavar="RUN"),
+        step,
+        dry_run,
+        click.Option(
+            ["--file"],
+            type=click.Path(),
+            metavar="FLOW.py",
+            help="The flow's file.  [default: as it was run]",
+        ),
+        class_option(),
+        *run_options(),
+    ]
+
+
+def _given_names(context: click.Context) -> tuple[str, ...]:
+    return tuple(
+        name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """The command line."""
+
+    flow_file: str | None
+    class_name: str | None
+    step: str | None
+    options: RunOptions
+    given: tuple[str, ...]
+    """Names of the options that were typed; the others are the run's."""
+    first_specs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What a resume does."""
+
+    row: RunRow
+    flow: ChosenFlow
+    graph: FlowGraph
+    options: RunOptions
+    in_place: bool
+    """Under the run's own id."""
+    rerun_steps: tuple[str, ...]
+    clones: Mapping[CloneKey, CloneSource]
+    tasks: Sequence[TaskRow]
+    home: str
+    note: str = ""
+    """Why it is not done in the obvious way; empty when it is."""
+
+
+def _plan(store: OpenStore, row: RunRow, asked: _Asked) -> _Plan:
+    from asyncflow.machine.graph import Graph
+    from asyncflow.runtime.cloning import clone_sources, has_same_shape
+
+    if row.status == "running":
+        raise _is_running(store, row)
+    created = created_of(store.reader, row.run)
+    options = _options(asked, row, created)
+    flow = _flow(asked, created.meta, options.with_specs)
+    graph = flow.checked_graph()
+    shape = graph.to_machine()
+    tasks = store.reader.tasks(row.run)
+    in_place, note = row.status == "interrupted", ""
+    if in_place and asked.step is not None:
+        in_place, note = False, f"steps of run {row.run} are to run again"
+    elif in_place and not has_same_shape(Graph.from_data(created.graph), shape):
+        in_place, note = False, "the flow's graph has changed"
+    if in_place:
+        rerun = created.rerun_steps
+        origin = None if row.origin_run is None else store.reader.tasks(row.origin_run)
+        clones = {} if origin is None else clone_sources(origin, shape, rerun)
+    else:
+        rerun = _rerun_steps(graph, asked.step)
+        clones = clone_sources(tasks, shape, rerun)
+    return _Plan(
+        row=row,
+        flow=flow,
+        graph=graph,
+        options=options,
+        in_place=in_place,
+        rerun_steps=tuple(rerun),
+        clones=clones,
+        tasks=tasks,
+        home=store.home,
+        note=note,
+    )
+
+
+def _is_running(store: OpenStore, row: RunRow) -> CommandError:
+    lease = store.reader.lease(row.run)
+    by = "another process" if lease is None else f"process {lease.pid} on {lease.host}"
+    return CommandError(
+        f"Run {row.run} is running: {by} drives it",
+        hint=f"Watch it: asyncflow logs {row.run} --follow\nStop it: asyncflow cancel {row.run}",
+    )
+
+
+def _options(asked: _Asked, row: RunRow, created: RunCreated) -> RunOptions:
+    """Return the options, those that were not given as the run had them."""
+    had = json.loads(row.limits)
+    known: dict[str, Any] = {  # Any: each option has its own type
+        "max_workers": had.get("slots"),
+        "max_num_splits": had.get("max_splits"),
+        "keep_going": had.get("keep_going"),
+        "failure_grace_s": had.get("failure_grace_s"),
+        "isolation": created.meta.get("isolation"),
+    }
+    kept = {name: value for name, value in known.items() if name not in asked.given and value is not None}
+    attached = tuple(created.meta.get("with", ())) if row.status == "interrupted" else ()
+    specs = dict.fromkeys((*attached, *asked.first_specs, *asked.options.with_specs))
+    return replace(asked.options, **kept, with_specs=tuple(specs))
+
+
+def _flow(asked: _Asked, meta: Mapping[str, Any], with_specs: Sequence[str]) -> ChosenFlow:  # Any: JSON-like
+    file = asked.flow_file or meta.get("flow_file")
+    if not isinstance(file, str):
+        raise CommandError(
+            "It is not recorded where the flow of this run is", hint="Name its file: --file FLOW.py"
+        )
+    if asked.flow_file is None and not os.path.exists(file):
+        raise NotFoundError(
+            f"The flow's file is not where it was: {file}", hint="Name the file as it is now: --file FLOW.py"
+        )
+    class_name = asked.class_name or (meta.get("class") if asked.flow_file is None else None)
+    return load(file, class_name, with_specs)
+
+
+def _rerun_steps(graph: FlowGraph, step: str | None) -> tuple[str, ...]:
+    from asyncflow.runtime.cloning import rerun_closure
+
+    if step is None:
+        return ()
+    if step not in graph.steps:
+        close = difflib.get_close_matches(step, graph.steps, n=1)
+        suggestion = f"Did you mean {close[0]}? " if close else ""
+        raise NotFoundError(
+            f"Flow {graph.name} has no step '{step}'",
+            hint=f"{suggestion}Its steps are {', '.join(graph.steps)}.",
+        )
+    return rerun_closure(graph.to_machine(), step)
+
+
+def _carry_out(plan: _Plan) -> int:
+    from asyncflow.cli.launch import describe, drive, limits_of
+    from asyncflow.events.rows import LIVING
+    from asyncflow.flow.options import user_name
+    from asyncflow.flow.parameters import constants_of
+
+    limits = limits_of(plan.options, plan.graph)
+    check_run_id_file(plan.options.run_id_file)
+    user = plan.row.user if plan.in_place else user_name()
+    flow_class = plan.flow.flow_class
+    values = {} if plan.in_place else _origin_parameters(plan)
+    _announce(plan)
+
+    def request() -> RunRequest:
+        from asyncflow.runtime.api import RunRequest
+
+        return RunRequest(
+            flow=flow_class,
+            flow_file=plan.flow.file,
+            graph=plan.graph.to_machine(),
+            parameters=values,
+            constants=constants_of(flow_class),
+            graph_info=plan.graph.to_info(),
+            limits=limits,
+            user=user,
+            tags=plan.options.tags,
+            meta=describe(plan.flow, plan.options, sys.argv),
+            environment=plan.graph.environment(),
+            origin_run=plan.row.origin_run if plan.in_place else plan.row.run,
+            rerun_steps=plan.rerun_steps,
+            clones=plan.clones,
+            isolation=plan.options.isolation,
+        )
+
+    living = {task.task: task.step for task in plan.tasks if task.status in LIVING}
+    run = plan.row.run if plan.in_place else None
+    return drive(plan.flow, plan.options, request, home=plan.home, run=run, steps=living)
+
+
+def _announce(plan: _Plan) -> None:
+    run = plan.row.run
+    if plan.note:
+        terminal.err(f"A new run takes over the work of run {run}, because {plan.note}.")
+    if plan.in_place and plan.options.tags:
+        terminal.err(f"Run {run} goes on as it is: its tags cannot be changed here.")
+
+
+def _origin_parameters(plan: _Plan) -> dict[str, object]:
+    """Return the origin's parameters; one that the flow did not have then gets its default."""
+    from asyncflow.flow.include_file import IncludeFile
+    from asyncflow.flow.options import resolve_parameters
+    from asyncflow.flow.parameters import parameters_of
+    from asyncflow.machine.ids import PARAMETERS_TASK
+    from asyncflow.store.local import LocalStore
+
+    store = LocalStore(plan.home)
+    held = store.read_manifest(plan.row.run, PARAMETERS_TASK, 0).artifacts
+    parameters = parameters_of(plan.flow.flow_class)
+    known = {name: store.load(held[name], name=name) for name in parameters if name in held}
+    if len(known) == len(parameters):
+        return known
+    given = {
+        name: value
+        for name, value in known.items()
+        if value is not None and not isinstance(parameters[name], IncludeFile)
+    }
+    return {**resolve_parameters(plan.flow.flow_class, given), **known}
+
+
+def _show_plan(plan: _Plan) -> None:
+    from asyncflow.runtime.cloning import plan_resume
+
+    run = plan.row.run
+    if plan.in_place:
+        terminal.err(f"Run {run} would go on under its own id:")
+        steps: Sequence[PlannedStep] = _in_place_plan(plan)
+    else:
+        terminal.err(
+            f"A new run would take over the work of run {run}{plan.note and ', because '}{plan.note}:"
+        )
+        steps = plan_resume(plan.graph.to_machine(), plan.tasks, plan.clones, plan.rerun_steps)
+    columns = [
+        Column("STEP", can_shrink=True),
+        Column("REUSED", is_right=True),
+        Column("RE-RUN", is_right=True),
+        Column("WHY", can_shrink=True),
+    ]
+    write_table(columns, [[step.step, f"{step.reused:,}", f"{step.rerun:,}", step.why] for step in steps])
+
+
+def _in_place_plan(plan: _Plan) -> list[PlannedStep]:
+    from asyncflow.events.rows import LIVING
+    from asyncflow.runtime.cloning import PlannedStep
+
+    planned: list[PlannedStep] = []
+    for name in plan.graph.steps:
+        of_step = [task for task in plan.tasks if task.step == name]
+        living = sum(task.status in LIVING for task in of_step)
+        why = "has not run yet" if not of_step else f"{living} had not ended" if living else ""
+        planned.append(PlannedStep(step=name, reused=len(of_step) - living, rerun=living, why=why))
+    return planned
