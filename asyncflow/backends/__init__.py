@@ -1,0 +1,1 @@
+"""Places where attempts run. `base` says what is asked of one; each folder is one."""

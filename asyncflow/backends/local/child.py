@@ -1,0 +1,166 @@
+"""A task's process from its fork to its end: what surrounds the attempt itself.
+
+Everything here runs once per task in a fresh copy of the zygote, where each page of memory that is written to costs a
+page fault. So nothing is imported or prepared here that the zygote can prepare.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import io
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
+
+from asyncflow.backends.local.orphans import TASK_VARIABLE, Names, mark_of
+from asyncflow.backends.local.processes import be_subreaper, die_with_parent, flush_c_streams, name_process
+from asyncflow.backends.local.wire import marker
+from asyncflow.machine.ids import Attempt
+from asyncflow.machine.outcome import Failed, Outcome
+from asyncflow.store.local import LocalStore
+from asyncflow.worker import report
+from asyncflow.worker.attempt import run_attempt
+from asyncflow.worker.spec import RunSpec, TaskSpec
+
+__all__ = [
+    "ALONE",
+    "Place",
+    "TaskStopped",
+    "become_task",
+    "open_streams",
+    "perform",
+    "stop_on_sigterm",
+]
+
+ALONE = 175
+"""Exit code of a task's process that has reported and leaves no process behind; the zygote need not look for any."""
+_STOPPED = 128 + signal.SIGTERM
+_ALL_KINDS = 0x40000000  # __WALL of wait(2)
+
+class TaskStopped(SystemExit):
+    """The scheduler asked the task to stop (cancel, timeout). Raised in the step, so that its `finally` blocks run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What is the same for every task of a zygote."""
+
+    run: RunSpec
+    store: LocalStore
+    names: Names
+    report_fd: int
+    """Datagram socket whose other end is the scheduler's."""
+
+
+def become_task(parent: int, name: bytes, stdout_fd: int, stderr_fd: int) -> None:
+    """Turn a fork of the zygote into a task's process: its own session, its own streams, dead when the zygote dies."""
+    die_with_parent()
+    if os.getppid() != parent:
+        os._exit(1)
+    os.setsid()
+    be_subreaper()
+    name_process(name)
+    os.dup2(stdout_fd, 1)
+    os.dup2(stderr_fd, 2)
+    os.close(stdout_fd)
+    os.close(stderr_fd)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def stop_on_sigterm(owner: int) -> None:
+    """Raise `TaskStopped` at SIGTERM, once, in every process but `owner`; that one ignores it.
+
+    Set in the zygote, so that its children have it from their first moment.
+    """
+    told: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner and not told:
+            told.append(number)
+            raise TaskStopped(_STOPPED)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def open_streams() -> None:
+    """Make `sys.stdout` and `sys.stderr` anew: line-buffered, never failing on a character, not closing 1 and 2."""
+    sys.stdout = sys.__stdout__ = _stream(1)
+    sys.stderr = sys.__stderr__ = _stream(2)
+
+
+def _stream(fd: int) -> io.TextIOWrapper:
+    raw = open(fd, "wb", closefd=False)  # noqa: SIM115 - lives as long as the process
+    stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    stream.mode = "w"
+    return stream
+
+
+def perform(flow_class: type, place: Place, spec: TaskSpec) -> NoReturn:
+    """Run an attempt, report it, do what a program does at its end, and end the process."""
+    own = os.getpid()
+    code = 1
+    streams = (sys.stdout, sys.stderr)
+    try:
+        os.environ[TASK_VARIABLE] = mark_of(place.run.store_root, place.run.run, spec.attempt)
+        gc.enable()
+        outcome = run_attempt(flow_class, place.run, spec, place.store)
+        if os.getpid() == own:
+            _send(place.report_fd, spec.attempt, outcome)
+            _run_exit_functions()
+        code = int(isinstance(outcome, Failed))
+    except TaskStopped:
+        code = _STOPPED
+        raise
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        raise
+    finally:
+        _flush(streams)
+        os._exit(ALONE if code <= 1 and _is_alone() else code)
+
+
+def _send(fd: int, attempt: Attempt, outcome: Outcome) -> None:
+    """Send the report in one message; a scheduler that is gone will find the manifest."""
+    try:
+        os.write(fd, report.encode(attempt, outcome))
+    except OSError:
+        try:
+            os.write(fd, marker(attempt))
+        except OSError:
+            return
+
+
+def _run_exit_functions() -> None:
+    """Join the user's threads and call what was registered with atexit, as a program's end does."""
+    if threading.active_count() > 1:
+        # What the interpreter itself calls; nothing public wakes idle executors before it joins.
+        threading._shutdown()  # type: ignore
+    atexit._run_exitfuncs()
+
+
+def _flush(streams: tuple[object, ...]) -> None:
+    """Write out everything printed, whatever the step has done to its streams."""
+    for stream in (sys.stdout, sys.stderr, *streams):
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except (OSError, ValueError, AttributeError):
+            continue  # closed or replaced by the user's code
+    flush_c_streams()
+
+
+def _is_alone() -> bool:
+    """Say whether nothing is left of what this process has started: orphans below it are its children."""
+    try:
+        while os.waitpid(-1, os.WNOHANG | _ALL_KINDS)[0]:
+            pass
+    except ChildProcessError:
+        return True
+    return False

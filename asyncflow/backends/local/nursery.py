@@ -1,0 +1,281 @@
+"""The zygote's own work: fork a process for every launch, tell what becomes of it, leave nothing behind.
+
+Theory of operation. One thread, one `poll` over two descriptors: the socket to the scheduler, and a pipe that every
+SIGCHLD writes a byte to. Nothing is polled for and nothing waits.
+
+Who is whose child. The zygote is a subreaper, and so is every task. A process that loses its parent below a task
+becomes a child of the task; when the task ends, all that is left below it becomes a child of the zygote. So a child of
+the zygote that is not a task of its own was left behind by a task that has ended, whatever session, group or environment
+it has, and is killed. A task that ends well says by its exit code that it has no children, which spares the look.
+
+When an attempt is said to have exited, its process and all it left behind are dead, and its report was sent before.
+
+When the scheduler dies, by whatever means, the socket ends: everything below is killed, then the zygote exits.
+When the zygote dies, its tasks are killed by the kernel (PR_SET_PDEATHSIG), and the scheduler takes over.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from array import array
+from collections import deque
+from types import FrameType
+from typing import NoReturn
+
+from asyncflow.backends.local import child, spawned
+from asyncflow.backends.local.orphans import names_of
+from asyncflow.backends.local.processes import (
+    be_subreaper,
+    children_of,
+    kill_group,
+    kill_process,
+    name_process,
+)
+from asyncflow.backends.local.wire import Frames, Said, Verb, note, unpack_run, unpack_task
+from asyncflow.store.local import LocalStore
+from asyncflow.worker.attempt import preload
+
+__all__ = ["Nursery", "serve_and_exit"]
+
+_RECEIVE_BYTES = 1 << 18
+_MOST_DESCRIPTORS = 253
+_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_ALL_KINDS = 0x40000000 if sys.platform == "linux" else 0  # __WALL of wait(2)
+_STRAYS_S = 2.0
+"""How long what an attempt left behind may take to die before the attempt counts as ended all the same."""
+_END_S = 5.0
+"""How long everything may take to die when the scheduler is gone."""
+_LOOK_AGAIN_MS = 50
+
+
+class Nursery:
+    """Serves one scheduler in a process of its own, the zygote.
+
+    Args:
+        control: Stream socket to the scheduler.
+        report_fd: The socket that children report on.
+        flow_class: The flow whose steps children run.
+    """
+
+    def __init__(self, control: socket.socket, report_fd: int, flow_class: type) -> None:
+        self._control = control
+        self._report_fd = report_fd
+        self._flow_class = flow_class
+        self._pid = os.getpid()
+        self._frames = Frames()
+        self._descriptors: deque[int] = deque()
+        self._place: child.Place | None = None
+        self._spawns = False
+        self._pids: dict[int, int] = {}
+        """Living tasks: token to pid."""
+        self._tokens: dict[int, int] = {}
+        """Living tasks: pid to token."""
+        self._leaving: list[bytes] = []
+        """Notes about attempts that have ended, kept back until what they left behind is dead."""
+        self._leave_by = 0.0
+        self._notes: list[bytes] = []
+
+    def serve(self) -> None:
+        """Do as the scheduler asks until it is gone."""
+        wakeup = self._prepare()
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(wakeup, select.POLLIN)
+        control_fd = self._control.fileno()
+        self._notes.append(note(Said.READY, self._pid, 0))
+        while True:
+            self._tell()
+            for fd, _ in poll.poll(_LOOK_AGAIN_MS if self._leaving else None):
+                if fd == wakeup:
+                    os.read(wakeup, 4096)
+                elif fd == control_fd and not self._listen():
+                    self._kill_all()
+                    return
+            self._reap()
+
+    def _prepare(self) -> int:
+        """Set up the process; return the descriptor that is readable when a child has ended."""
+        be_subreaper()
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        os.set_blocking(writer, False)
+        self._wakeup = (reader, writer)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, _wake)
+        child.stop_on_sigterm(self._pid)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        preload(self._flow_class)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        return reader
+
+    # From the scheduler
+
+    def _listen(self) -> bool:
+        """Take what the scheduler has sent; False if it is gone."""
+        try:
+            data, ancillary, _, _ = self._control.recvmsg(
+                _RECEIVE_BYTES, socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS), _CLOSE_ON_EXEC
+            )
+        except (ConnectionError, InterruptedError) as error:
+            return isinstance(error, InterruptedError)
+        for level, kind, content in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                self._descriptors.extend(array("i", content))
+        for verb, token, body in self._frames.feed(data):
+            self._do(verb, token, body)
+        return bool(data)
+
+    def _do(self, verb: int, token: int, body: bytes) -> None:
+        if verb == Verb.LAUNCH:
+            self._launch(token, body)
+        elif verb == Verb.RUN:
+            self._settle(body)
+        elif token in self._pids:
+            self._stop(self._pids[token], is_forced=verb == Verb.FORCE)
+
+    def _settle(self, body: bytes) -> None:
+        spec, self._spawns = unpack_run(body)
+        names = names_of(spec.store_root, spec.run)
+        self._place = child.Place(
+            run=spec, store=LocalStore(spec.store_root), names=names, report_fd=self._report_fd
+        )
+        name_process(names.zygote)
+        gc.freeze()
+
+    def _launch(self, token: int, body: bytes) -> None:
+        stdout_fd, stderr_fd = self._descriptors.popleft(), self._descriptors.popleft()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._notes.append(note(Said.REFUSED, error.errno or 0, token))
+        else:
+            if pid == 0:
+                self._be_child(body, stdout_fd, stderr_fd)
+            self._pids[token] = pid
+            self._tokens[pid] = token
+            self._notes.append(note(Said.STARTED, pid, token))
+        os.close(stdout_fd)
+        os.close(stderr_fd)
+
+    def _be_child(self, body: bytes, stdout_fd: int, stderr_fd: int) -> NoReturn:
+        try:
+            assert self._place is not None, "a launch comes after the run's spec"
+            child.become_task(self._pid, self._place.names.task, stdout_fd, stderr_fd)
+            os.close(self._control.detach())
+            os.close(self._wakeup[0])
+            os.close(self._wakeup[1])
+            if self._spawns:
+                spawned.execute(self._place, body)
+            child.perform(self._flow_class, self._place, unpack_task(body))
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            raise
+        finally:
+            os._exit(1)
+
+    @staticmethod
+    def _stop(pid: int, *, is_forced: bool) -> None:
+        if is_forced:
+            kill_process(pid)
+            kill_group(pid)
+        elif not kill_group(pid, signal.SIGTERM):
+            os.kill(pid, signal.SIGTERM)  # just forked, and not yet the leader of a group; not reaped, so it is there
+
+    # To the scheduler
+
+    def _tell(self) -> None:
+        if self._notes:
+            try:
+                self._control.sendall(b"".join(self._notes))
+            except ConnectionError:
+                pass  # gone: the next look at the socket says so
+            self._notes.clear()
+
+    # Children that have ended
+
+    def _reap(self) -> None:
+        """Take leave of every child that has ended, and of what it left behind."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG | _ALL_KINDS)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            token = self._tokens.pop(pid, None)
+            if token is not None:
+                del self._pids[token]
+                self._take_leave(pid, token, os.waitstatus_to_exitcode(status), _peak_bytes(usage.ru_maxrss))
+        if self._leaving:
+            self._clear_away()
+
+    def _take_leave(self, pid: int, token: int, code: int, peak_bytes: int) -> None:
+        if code == child.ALONE:
+            self._notes.append(note(Said.EXITED, 0, token, peak_bytes))
+            return
+        if not self._leaving:
+            self._leave_by = time.monotonic() + _STRAYS_S
+        self._leaving.append(note(Said.EXITED, code, token, peak_bytes))
+        kill_group(pid)
+
+    def _clear_away(self) -> None:
+        """Kill children that are no tasks. Once there are none, let the ended attempts go."""
+        strays = [pid for pid in children_of(self._pid) if pid not in self._tokens]
+        for pid in strays:
+            kill_process(pid)
+        if not strays or time.monotonic() > self._leave_by:
+            self._notes += self._leaving
+            self._leaving.clear()
+
+    def _kill_all(self) -> None:
+        """Kill everything below and wait for it, bounded in time."""
+        give_up_at = time.monotonic() + _END_S
+        for pid in self._tokens:
+            kill_process(pid)
+        poll = select.poll()
+        poll.register(self._wakeup[0], select.POLLIN)
+        while time.monotonic() < give_up_at:
+            try:
+                while os.waitpid(-1, os.WNOHANG | _ALL_KINDS)[0]:
+                    pass
+            except ChildProcessError:
+                return
+            for pid in children_of(self._pid):
+                kill_process(pid)
+            if poll.poll(_LOOK_AGAIN_MS):
+                os.read(self._wakeup[0], 4096)
+
+
+def serve_and_exit(control: socket.socket, report_fd: int, flow_class: type) -> NoReturn:
+    """Be the zygote until the scheduler is gone, then end the process without a word."""
+    code = 1
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+        os.close(null)
+        child.open_streams()
+        Nursery(control, report_fd, flow_class).serve()
+        code = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        raise
+    finally:
+        os._exit(code)
+
+
+def _wake(number: int, frame: FrameType | None) -> None:
+    """Receive SIGCHLD; that it came is told by the wakeup descriptor."""
+
+
+def _peak_bytes(max_rss: int) -> int:
+    return max_rss if sys.platform == "darwin" else max_rss * 1024

@@ -1,0 +1,29 @@
+"""A zygote started by exec, in place of one that was killed: it imports the flow anew and serves on inherited sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+from asyncflow.backends.local.nursery import serve_and_exit
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Serve as `sys.argv` says: control descriptor, report descriptor, flow file, class of the flow."""
+    from asyncflow.flow.load import load_flow
+
+    control_fd, report_fd = map(int, sys.argv[1:3])
+    flow_file, flow_name = sys.argv[3:5]
+    sys.argv[:] = [flow_file]
+    os.set_inheritable(control_fd, False)
+    os.set_inheritable(report_fd, False)
+    control = socket.socket(fileno=control_fd)
+    flow_class = load_flow(flow_file, flow_name)
+    serve_and_exit(control, report_fd, flow_class)
+
+
+if __name__ == "__main__":
+    main()
