@@ -24,8 +24,8 @@ __all__ = ["command"]
 
 _HELP = """Stop a run that goes on in another process.
 
-Its tasks are asked to end (SIGTERM) and have ten seconds for that; with --force they are killed at once. Waits until the
-run has ended. What was finished is kept: `asyncflow resume` goes on from there.
+Its tasks are asked to end (SIGTERM) and have ten seconds for that; with --force they are killed at once. Waits
+until the run has ended. What was finished is kept: `asyncflow resume` goes on from there.
 """
 
 _POLL_S = 0.1

@@ -37,6 +37,7 @@ class Story:
         self._pids: dict[int, int | None] = {}
         self._running: dict[int, None] = {}
         self._fallbacks: dict[int, None] = {}
+        self._last_place: dict[int, str] = {}
         self._cloned: dict[str, int] = {}
         self._origin: int | None = None
         self._killed = 0
@@ -108,7 +109,7 @@ class Story:
         return said
 
     def attempt_failed(self, event: ev.AttemptFailed) -> Sequence[Message]:
-        place = self._end_attempt(event.task)
+        place = self._last_place[event.task] = self._end_attempt(event.task)
         error = event.error
         if "SIGSEGV" in error.message and not error.traceback:
             return [Message(event.at, place, "Task failed with a segmentation fault.")]
@@ -140,9 +141,9 @@ class Story:
         ]
 
     def task_failed(self, event: ev.TaskFailed) -> Sequence[Message]:
-        said = [Message(event.at, self.place(event.task), "This failed task will not be retried.")]
+        place = self._last_place.pop(event.task, None) or self.place(event.task)
         self._steps.pop(event.task, None)
-        return said
+        return [Message(event.at, place, "This failed task will not be retried.")]
 
     def run_stopping(self, event: ev.RunStopping) -> Sequence[Message]:
         self._stop_at = event.stop_at

@@ -68,4 +68,6 @@ def _laid_out(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[
         parts.extend([pad, shown] if column.is_right else [shown, pad])
         if not is_last:
             parts.append(_GAP)
+    while parts and isinstance(parts[-1], str) and not parts[-1].strip():
+        parts.pop()
     return parts

@@ -2,6 +2,7 @@
 
 artifacts   the artifacts of a task, each with its value or why it cannot be had
 logs        what a task printed
+health      is everything there that finished tasks left
 """
 
 from __future__ import annotations
