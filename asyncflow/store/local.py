@@ -98,14 +98,7 @@ class LocalStore:
         if known is not None and known.digest == digest and known.encoding == serializer.name:
             return known
         inline = self._store(digest, buffers, size, what=f"Artifact `{name}`", inline_bytes=inline_bytes)
-        return ArtifactRecord(
-            digest=digest,
-            size_bytes=size,
-            type=type_name(kind),
-            encoding=serializer.name,
-            inline=inline,
-            is_new=True,
-        )
+        return ArtifactRecord(digest, size, type_name(kind), serializer.name, inline, True)
 
     def load(self, record: ArtifactRecord, *, name: str = "") -> Any:  # Any: the user's object
         """Rebuild a value; arrays in it are writable, and use the file's pages until written to.
@@ -160,13 +153,7 @@ class LocalStore:
         assert record.inline is not None
         content = InlineContent(record.inline, record.size_bytes).read()
         write_blob(self.root, record.digest, [content], len(content), what=f"Artifact `{name}`")
-        return ArtifactRecord(
-            digest=record.digest,
-            size_bytes=record.size_bytes,
-            type=record.type,
-            encoding=record.encoding,
-            is_new=record.is_new,
-        )
+        return record._replace(inline=None)
 
     # Foreach items
 

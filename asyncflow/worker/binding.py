@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncflow.flow.errors import MergeError
 from asyncflow.machine.ids import ManifestKey
 from asyncflow.store.local import LocalStore
-from asyncflow.store.manifest import ArtifactRecord, FrameRecord
+from asyncflow.store.manifest import ArtifactRecord, FrameRecord, Manifest
 from asyncflow.worker.frames import Frames, frames_below
 from asyncflow.worker.inputs import Inputs
 from asyncflow.worker.merge import merged_artifacts
 from asyncflow.worker.spec import TaskSpec
 
-__all__ = ["Binding", "bind"]
+__all__ = ["Binding", "Origins"]
 
 _SCALARS = (int, float, str, bytes, bool, type(None))
 
@@ -89,33 +89,49 @@ class Binding:
         return value is self._scalars.get(name, self)
 
 
-def bind(
-    flow_class: type, spec: TaskSpec, parameters: ManifestKey, store: LocalStore, gangs: frozenset[str]
-) -> Binding:
-    """Read the manifests an attempt starts from: its parent's, or for a join the split's and the parameters'.
+class Origins:
+    """Reads the manifests that attempts start from. Remembers the last two: the children of a split share theirs."""
 
-    Raises StoreError if one is missing or damaged.
-    """
-    if spec.split is None:
-        parent = store.read_manifest(*spec.inputs[0])
-        frames = frames_below(parent, spec.index, spec.width)
-        return Binding(store, _as_inherited(parent.artifacts), frames, gangs, None)
-    split = store.read_manifest(*spec.split)
-    inputs = Inputs(flow_class, store, spec.inputs, gangs)
-    return Binding(
-        store, _as_inherited(store.read_manifest(*parameters).artifacts), split.frames, gangs, inputs
-    )
+    __slots__ = ("_read", "store")
+
+    def __init__(self, store: LocalStore) -> None:
+        self.store = store
+        self._read: dict[ManifestKey, _Origin] = {}
+
+    def bind(
+        self, flow_class: type, spec: TaskSpec, parameters: ManifestKey, gangs: frozenset[str]
+    ) -> Binding:
+        """Return what a task begins with: its parent's artifacts, or for a join the parameters' and its inputs.
+
+        Raises StoreError if a manifest is missing or damaged.
+        """
+        if spec.split is None:
+            parent = self._origin(spec.inputs[0])
+            frames = frames_below(parent.manifest, spec.index, spec.width)
+            return Binding(self.store, dict(parent.artifacts), frames, gangs, None)
+        inputs = Inputs(flow_class, self.store, spec.inputs, gangs)
+        begun = self._origin(parameters)
+        frames = self._origin(spec.split).manifest.frames
+        return Binding(self.store, dict(begun.artifacts), frames, gangs, inputs)
+
+    def _origin(self, key: ManifestKey) -> _Origin:
+        origin = self._read.get(key)
+        if origin is None:
+            manifest = self.store.read_manifest(*key)
+            if len(self._read) > 1:
+                del self._read[next(iter(self._read))]
+            origin = self._read[key] = _Origin(manifest, _as_inherited(manifest.artifacts))
+        return origin
+
+
+class _Origin(NamedTuple):
+    """A manifest, and its artifacts as those who start from it inherit them."""
+
+    manifest: Manifest
+    artifacts: dict[str, ArtifactRecord]
 
 
 def _as_inherited(artifacts: dict[str, ArtifactRecord]) -> dict[str, ArtifactRecord]:
-    return {name: _old(record) if record.is_new else record for name, record in artifacts.items()}
-
-
-def _old(record: ArtifactRecord) -> ArtifactRecord:
-    return ArtifactRecord(
-        digest=record.digest,
-        size_bytes=record.size_bytes,
-        type=record.type,
-        encoding=record.encoding,
-        inline=record.inline,
-    )
+    return {
+        name: record._replace(is_new=False) if record.is_new else record for name, record in artifacts.items()
+    }

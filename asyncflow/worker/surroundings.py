@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 from asyncflow.flow.current import current
 from asyncflow.flow.parameters import parameters_of
@@ -13,38 +12,46 @@ from asyncflow.flow.parse import parse_flow
 from asyncflow.machine.graph import Transition
 from asyncflow.worker.spec import RunSpec, TaskSpec
 
-__all__ = ["gangs_of", "parameter_names_of", "surroundings"]
+__all__ = ["Surroundings", "gangs_of", "parameter_names_of"]
 
 
-@contextmanager
-def surroundings(flow_class: type, run_spec: RunSpec, spec: TaskSpec) -> Generator[None]:
-    """Set the step's environment variables and `current` for the block."""
-    variables = run_spec.environment.get(spec.step)
-    before = dict(os.environ) if variables else None
-    if variables:
-        os.environ.update(variables)
-    current._bind(  # pyright: ignore[reportPrivateUsage] - made for the worker, hidden from users
-        flow_name=run_spec.flow,
-        run_id=str(spec.run),
-        step_name=spec.step,
-        task_id=str(spec.attempt.task),
-        retry_count=spec.attempt.number,
-        origin_run_id=None if run_spec.origin_run is None else str(run_spec.origin_run),
-        namespace=run_spec.namespace,
-        username=run_spec.user,
-        tags=frozenset(run_spec.tags),
-        parameter_names=parameter_names_of(flow_class),
-        path=tuple(frame.index for frame in spec.frames),
-        iteration=spec.iteration,
-        graph=lambda: parse_flow(flow_class).to_info(),
-    )
-    try:
-        yield
-    finally:
+class Surroundings:
+    """Sets `current` and the step's environment variables, and takes them back."""
+
+    __slots__ = ("_before", "_values", "_variables")
+
+    def __init__(self, flow_class: type, run_spec: RunSpec, spec: TaskSpec) -> None:
+        self._variables = run_spec.environment.get(spec.step)
+        self._before: dict[str, str] | None = None
+        self._values: dict[str, Any] = {  # Any: what `current` shows
+            "flow_name": run_spec.flow,
+            "run_id": str(spec.run),
+            "step_name": spec.step,
+            "task_id": str(spec.attempt.task),
+            "retry_count": spec.attempt.number,
+            "origin_run_id": None if run_spec.origin_run is None else str(run_spec.origin_run),
+            "namespace": run_spec.namespace,
+            "username": run_spec.user,
+            "tags": frozenset(run_spec.tags),
+            "parameter_names": parameter_names_of(flow_class),
+            "path": tuple(frame.index for frame in spec.frames),
+            "iteration": spec.iteration,
+            "graph": lambda: parse_flow(flow_class).to_info(),
+        }
+
+    def enter(self) -> None:
+        """Set them."""
+        if self._variables:
+            self._before = dict(os.environ)
+            os.environ.update(self._variables)
+        current._bind(**self._values)  # pyright: ignore[reportPrivateUsage] - made for the worker
+
+    def leave(self) -> None:
+        """Take them back."""
         current._clear()  # pyright: ignore[reportPrivateUsage] - as above
-        if before is not None:
+        if self._before is not None:
             os.environ.clear()
-            os.environ.update(before)
+            os.environ.update(self._before)
 
 
 @lru_cache(maxsize=8)

@@ -14,24 +14,16 @@ _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
 class Meter:
-    """Runs from where it is made."""
+    """Runs from where it is made. Counts the children that the process had before, too: a task's process has none."""
 
     __slots__ = ("_at", "_cpu_s")
 
     def __init__(self) -> None:
         self._at = time.time()
-        self._cpu_s = _cpu_s()
+        self._cpu_s = time.process_time()
 
     def read(self) -> Usage:
         """Return what this process, and those of its children that ended, used since."""
-        return Usage(
-            started_at=self._at,
-            ended_at=time.time(),
-            cpu_s=round(_cpu_s() - self._cpu_s, 6),
-            max_rss_bytes=getrusage(RUSAGE_SELF).ru_maxrss * _RSS_UNIT_BYTES,
-        )
-
-
-def _cpu_s() -> float:
-    own, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+        own, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
+        used_s = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime - self._cpu_s
+        return Usage(self._at, time.time(), max(0.0, used_s), own.ru_maxrss * _RSS_UNIT_BYTES)
