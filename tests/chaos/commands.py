@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.processes import kill_marked
+from tests.chaos.processes import has_child, kill_marked
 
 __all__ = ["ASYNCFLOW", "FLOWS", "LONGEST_S", "Ended", "Invocation", "Workplace"]
 
@@ -78,6 +78,12 @@ class Invocation:
         """Whether the command has not ended."""
         return self.process.poll() is None
 
+    def wait_for_zygote(self) -> float:
+        """Wait until the zygote is forked, or the command has ended; return the time (monotonic)."""
+        while self.is_running and not has_child(self.pid):
+            time.sleep(0.003)
+        return time.monotonic()
+
     def wait(self, timeout_s: float = LONGEST_S) -> Ended:
         """Wait for the end. Raises AssertionError, after killing everything, if it does not come in time."""
         try:
@@ -127,7 +133,6 @@ class Workplace:
             **kept,
             "USER": "chaos",
             "PYTHONPATH": str(FLOWS),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "ASYNCFLOW_HOME": str(self.home),
             "CHAOS_JOURNAL": str(self.journal),
             "CHAOS_MARK": mark,

@@ -29,7 +29,9 @@ class Strike:
 
     victim: Victim
     when: float
-    """As a share of the time an undisturbed run takes, counted from the command's start or the strike before."""
+    """As a share of the time an undisturbed run takes from its zygote on, counted from there or the strike before.
+
+    Below zero: during the start of the command, as a share of the time that takes."""
     pick: float
     """Which of several: a share of their number."""
 
@@ -67,5 +69,6 @@ def plan_of(seed: int, shapes: Sequence[Shape]) -> Plan:
 
 def _strike(random: Random, position: int) -> Strike:
     victim = random.choices(list(Victim), weights=(5, 3, 3))[0]
-    when = random.uniform(0.0, 1.05) if position == 0 else random.uniform(0.0, 0.8)
+    longest = 1.05 if position == 0 else 0.8
+    when = random.uniform(0.0, longest) if random.random() < 0.88 else -random.random()
     return Strike(victim, when, random.random())

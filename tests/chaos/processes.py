@@ -7,7 +7,7 @@ import signal
 import time
 from dataclasses import dataclass
 
-__all__ = ["Proc", "Tree", "is_alive", "kill_marked", "marked", "tree_of", "wait_until_gone"]
+__all__ = ["Proc", "Tree", "has_child", "is_alive", "kill_marked", "marked", "tree_of", "wait_until_gone"]
 
 MARK_VARIABLE = "CHAOS_MARK"
 
@@ -51,6 +51,12 @@ def tree_of(scheduler: int, mark: str) -> Tree:
     zygotes = tuple(proc for proc in procs if proc.parent == scheduler)
     above = {proc.pid for proc in zygotes}
     return Tree(zygotes, tuple(proc for proc in procs if proc.parent in above))
+
+
+def has_child(parent: int) -> bool:
+    """Tell whether a process has a living child."""
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    return any(proc.parent == parent for pid in pids if pid > parent and (proc := _proc(pid)) is not None)
 
 
 def wait_until_gone(mark: str, within_s: float) -> list[Proc]:

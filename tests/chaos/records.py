@@ -76,8 +76,10 @@ class RunRecord:
 
 
 def run_ids(home: Path) -> list[int]:
-    """Return the runs that have events."""
+    """Return the runs that have events; none in a database whose maker was killed before it had tables."""
     with _opened(home) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'batches'").fetchone():
+            return []
         return [run for (run,) in db.execute("SELECT DISTINCT run FROM batches ORDER BY run")]
 
 

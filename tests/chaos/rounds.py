@@ -116,8 +116,9 @@ class Round:
         """Carry out strikes until one hits the scheduler (its time), or none is left, or the command ends (None)."""
         while self._strikes and invocation.is_running:
             strike = self._strikes[0]
-            moment = time.monotonic() + strike.when * self._reference.seconds
-            if not (_wait_for(invocation, moment) and self._hit(invocation, strike)):
+            if not (
+                _wait_for(invocation, self._moment_of(invocation, strike)) and self._hit(invocation, strike)
+            ):
                 break
             self._strikes.pop(0)
             self.report.kills.append((strike.victim, time.time()))
@@ -125,6 +126,11 @@ class Round:
             if strike.victim is Victim.SCHEDULER:
                 return time.time()
         return None
+
+    def _moment_of(self, invocation: Invocation, strike: Strike) -> float:
+        if strike.when < 0:
+            return time.monotonic() - strike.when * self._reference.start_s
+        return invocation.wait_for_zygote() + strike.when * self._reference.work_s
 
     def _hit(self, invocation: Invocation, strike: Strike) -> bool:
         """Kill the victim as soon as there is one; False when the command ended before."""

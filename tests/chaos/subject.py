@@ -28,7 +28,10 @@ class Reference:
     """What an undisturbed run leaves, and how long it takes."""
 
     results: dict[Place, dict[str, str]]
-    seconds: float
+    start_s: float
+    """From the start of the command until there is a zygote, seconds."""
+    work_s: float
+    """From there to the end, seconds."""
 
 
 def reference_of(
@@ -36,11 +39,15 @@ def reference_of(
 ) -> Reference:
     """Run a flow undisturbed and keep what it leaves. Raises Fault if even that does not work."""
     place = Workplace.make(directory)
-    ended = place.run("run", str(flow), *options)
+    invocation = place.start("run", str(flow), *options)
+    begin = time.monotonic()
+    forked = invocation.wait_for_zygote()
+    ended = invocation.wait()
     if ended.code != 0:
         raise Fault(f"an undisturbed run of {flow.name} exits {ended.code}\n{ended.text[-3000:]}")
     record = read_run(place.home, run_ids(place.home)[0])
-    return Reference(read_results(place.home, record, varying=varying), ended.seconds)
+    results = read_results(place.home, record, varying=varying)
+    return Reference(results, forked - begin, begin + ended.seconds - forked)
 
 
 @dataclass(slots=True)
@@ -93,6 +100,7 @@ class Subject:
     def after_death(self, *, is_hasty: bool = False) -> str:
         """Say where the run is after its scheduler was killed: unborn, interrupted, succeeded, failed."""
         if not self.find():
+            self._expect_listable()
             return "unborn"
         status = self.status_in_log() if is_hasty else self.status()
         if status not in ("interrupted", "succeeded", "failed"):
@@ -140,6 +148,13 @@ class Subject:
         if doctor and (ended := self.place.run("doctor")).code != 0:
             found.append(f"`asyncflow doctor` exits {ended.code}\n{ended.text[-2000:]}")
         return found
+
+    def _expect_listable(self) -> None:
+        ended = self.place.run("runs")
+        if ended.code not in (0, 1) or "bug in asyncflow" in ended.text:
+            raise Fault(
+                f"`asyncflow runs` of a store that has just begun exits {ended.code}\n{ended.text[-2000:]}"
+            )
 
     def _expect_due(self, text: str) -> None:
         if not self.may_fail:

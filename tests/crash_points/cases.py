@@ -40,6 +40,9 @@ def _points() -> tuple[Point, ...]:
         "perform": ("self",),
         "publish": ("self",),
         "fact": ("self", "zygote"),
+        "fork": ("self", "scheduler"),
+        "ack": ("self", "scheduler"),
+        "report": ("self", "scheduler", "zygote"),
         "blob": ("self", "scheduler", "zygote"),
         "manifest": ("self", "scheduler", "zygote"),
     }
@@ -52,6 +55,8 @@ def _points() -> tuple[Point, ...]:
 
 
 POINTS = _points()
+IN_TASKS = ("report", "blob", "manifest")
+"""Passed by tasks: one that is killed itself fails as its step's rules say, and a new run takes over its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,7 @@ def passages(directory: Path) -> dict[tuple[str, str], int]:
 def survive(directory: Path, point: Point, number: int, expected: Reference) -> Outcome:
     """Kill at the `number`-th passage, resume, check. Leaves nothing if all is well."""
     place = _place(directory / f"{point}-{number}", point, number)
-    # A task that is killed itself fails as its step's rules say; the run may have to be resumed as a new one.
-    subject = Subject(place, may_fail=point.victim == "self" and point.name in ("blob", "manifest"))
+    subject = Subject(place, may_fail=point.victim == "self" and point.name in IN_TASKS)
     commands, faults = 0, list[str]()
     try:
         commands = _until_done(place, subject)

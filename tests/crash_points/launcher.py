@@ -127,7 +127,8 @@ def main() -> None:
 
 def _lay(fuse: Fuse) -> None:
     """Wrap every point."""
-    from asyncflow.backends.local import LocalBackend
+    from asyncflow.backends.local import LocalBackend, child
+    from asyncflow.backends.local.nursery import Nursery
     from asyncflow.events import sqlite_log
     from asyncflow.runtime import driver
 
@@ -136,12 +137,16 @@ def _lay(fuse: Fuse) -> None:
     _wrap(fuse, LocalBackend, "launch", "launch")
     _wrap(fuse, driver, "perform_all", "perform")
     _wrap(fuse, driver.Inbox, "put", "fact")
+    _wrap(fuse, Nursery, "_launch", "fork")
+    _wrap(fuse, Nursery, "_tell", "ack", when=lambda nursery: bool(nursery._notes))
+    _wrap(fuse, child, "_send", "report")
     _wrap_publish(fuse, driver.Driver)
 
 
-def _wrap(fuse: Fuse, owner: Any, name: str, point: str) -> None:
+def _wrap(
+    fuse: Fuse, owner: Any, name: str, point: str, *, when: Callable[..., bool] = lambda *_: True
+) -> None:
     inner = getattr(owner, name)
-
     if inspect.iscoroutinefunction(inner):
 
         @functools.wraps(inner)
@@ -153,12 +158,16 @@ def _wrap(fuse: Fuse, owner: Any, name: str, point: str) -> None:
 
         setattr(owner, name, waiting)
     else:
-        setattr(owner, name, _around(fuse, inner, point))
+        setattr(owner, name, _around(fuse, inner, point, when))
 
 
-def _around(fuse: Fuse, inner: Callable[..., Any], point: str) -> Callable[..., Any]:
+def _around(
+    fuse: Fuse, inner: Callable[..., Any], point: str, when: Callable[..., bool] = lambda *_: True
+) -> Callable[..., Any]:
     @functools.wraps(inner)
     def outer(*args: Any, **kwargs: Any) -> Any:
+        if not when(*args):
+            return inner(*args, **kwargs)
         fuse.passed(point, "before")
         result = inner(*args, **kwargs)
         fuse.passed(point, "after")
