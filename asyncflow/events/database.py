@@ -218,7 +218,7 @@ def _prepare(db: sqlite3.Connection, path: str) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-    db.execute("PRAGMA journal_size_limit = 67108864")
+    db.execute("PRAGMA journal_size_limit = 16777216")
     db.execute("PRAGMA cache_size = -8000")
     db.execute("PRAGMA temp_store = MEMORY")
     if version < SCHEMA_VERSION:

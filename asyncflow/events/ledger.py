@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
@@ -19,6 +20,8 @@ __all__ = ["VIEWS", "Ledger", "read_batches", "rebuild_views", "refold", "write_
 VIEWS = ("runs", "tasks", "attempts", "artifacts", "tags", "metadata")
 """The tables that are folded from events."""
 
+_MOST_WAL_BYTES = 32 << 20
+
 _CHUNK = 256
 """Batches read at a time."""
 
@@ -35,6 +38,7 @@ class Ledger:
         self.db = db
         self.path = path
         self._views: dict[int, RunView] = {}
+        self._trim_above = _MOST_WAL_BYTES
 
     def append(self, run: int, events: Sequence[Recorded], expected_seq: int) -> int:
         """Record a batch and what it changes in the views; return the next free number.
@@ -75,6 +79,22 @@ class Ledger:
     def forget(self) -> None:
         """Drop what is held of the views: the transaction that they were folded in was undone."""
         self._views.clear()
+
+    def trim(self) -> None:
+        """Bound the write-ahead log, outside of transactions.
+
+        SQLite folds it back by itself, but with several busy writers somebody always appends meanwhile and the file
+        grows without end. Rarely needed: it makes all writers wait.
+        """
+        try:
+            size = os.path.getsize(f"{self.path}-wal")
+        except OSError:
+            return
+        if size > self._trim_above:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._trim_above = max(
+                _MOST_WAL_BYTES, os.path.getsize(f"{self.path}-wal") + _MOST_WAL_BYTES // 4
+            )
 
     def _view(self, run: int, next_seq: int) -> RunView:
         view = self._views.get(run)

@@ -13,6 +13,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -268,10 +269,13 @@ def _perform_writes(ledger: Ledger, jobs: Mapping[int, _Job[Any]]) -> dict[int, 
     """
     try:
         with transaction(ledger.db):
-            return {place: _own_outcome(ledger, job) for place, job in jobs.items()}
+            answers = {place: _own_outcome(ledger, job) for place, job in jobs.items()}
     except sqlite3.Error as error:
         ledger.forget()
         return {place: _explained(error, ledger) for place in jobs}
+    with suppress(sqlite3.Error):  # what is recorded is recorded; if the disk is ill, the next commit says so
+        ledger.trim()
+    return answers
 
 
 def _own_outcome(ledger: Ledger, job: _Job[Any]) -> Any:  # Any: each job has its own result

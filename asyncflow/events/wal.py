@@ -46,6 +46,7 @@ def find_lost_commits(database: str, count_good: Callable[[], int]) -> LostCommi
     Args:
         database: Path of the database; the log is beside it.
         count_good: Tells how many frames SQLite accepts: the second number that `PRAGMA wal_checkpoint` gives.
+            Negative: it cannot say now.
 
     Returns:
         What is lost, None if the log is whole or was cut short in its last commit.
@@ -56,16 +57,27 @@ def find_lost_commits(database: str, count_good: Callable[[], int]) -> LostCommi
     for look in range(_LOOKS):
         if look:
             time.sleep(_PAUSE_S)
+        generation = _header(database)
         listed = _list_commits(database)
         good = count_good()
-        if isinstance(listed, LostCommits):
+        if good < 0 or _header(database) != generation:
+            lost = None  # another process copied the log back, or began it anew: who lives has lost nothing
+        elif isinstance(listed, LostCommits):
             lost = listed
-            continue
-        behind = [frame for frame in listed if frame > good]
-        if not behind:
-            return None
-        lost = LostCommits(frames=behind[-1] - max(good, 0), commits=len(behind))
+        else:
+            behind = [frame for frame in listed if frame > good]
+            if not behind:
+                return None
+            lost = LostCommits(frames=behind[-1] - good, commits=len(behind))
     return lost
+
+
+def _header(database: str) -> bytes:
+    try:
+        with open(f"{database}-wal", "rb") as file:
+            return file.read(_HEADER.size)
+    except FileNotFoundError:
+        return b""
 
 
 def _list_commits(database: str) -> list[int] | LostCommits:
@@ -85,9 +97,10 @@ def _list_commits(database: str) -> list[int] | LostCommits:
         step = _FRAME.size + page_size
         commits: list[int] = []
         for number, offset in enumerate(range(_HEADER.size, size - step + 1, step), 1):
-            page, committed_size, frame_salt_1, frame_salt_2, _, _ = _FRAME.unpack(
-                os.pread(fd, _FRAME.size, offset)
-            )
+            frame = os.pread(fd, _FRAME.size, offset)
+            if len(frame) < _FRAME.size:
+                break  # another process cut the log short just now
+            page, committed_size, frame_salt_1, frame_salt_2, _, _ = _FRAME.unpack(frame)
             if committed_size and page and (frame_salt_1, frame_salt_2) == (salt_1, salt_2):
                 commits.append(number)
         return commits

@@ -281,3 +281,14 @@ def test_copies_do_not_overwrite_each_other(tmp_path: Path) -> None:
     names = [Path(set_aside(str(tmp_path / "a.db"))).name for _ in range(2)]
 
     assert names == ["a.db-wal.damaged-1", "a.db-wal.damaged-2"]
+
+
+def test_what_cannot_be_counted_is_not_lost(home: Path) -> None:
+    assert find_lost_commits(str(home / "a.db"), lambda: -1) is None
+
+
+def test_what_was_appended_between_two_looks_is_not_lost(home: Path) -> None:
+    good = count_good_frames(str(home / "a.db"))
+    counts = iter([good - 5, good - 1, good])
+
+    assert find_lost_commits(str(home / "a.db"), lambda: next(counts)) is None
