@@ -24,7 +24,7 @@ from asyncflow.store.manifest import Items
 from asyncflow.store.pickling import ALIGNMENT, pickle_parts, unpickle
 from asyncflow.store.unpicklable import unpicklable
 
-__all__ = ["read_item", "write_items"]
+__all__ = ["item_from", "read_item_bytes", "write_items"]
 
 _FLUSH_BYTES = 1 << 20
 _SCALARS = frozenset((int, str, float, bool, type(None)))
@@ -144,24 +144,42 @@ class _ItemFile:
         self._pending_bytes = 0
 
 
-def read_item(
-    root: str, items: Items, index: int, *, path: str = "a foreach"
-) -> Any:  # Any: the user's object
-    """Return one item without reading the others. Raises StoreError naming the item, the digest and the path."""
-    what = f"Item {index} of {path} (blob {items.digest})"
+def read_item_bytes(
+    root: str, items: Items, index: int, *, path: str = "a foreach", most_bytes: int | None = None
+) -> bytearray | None:
+    """Return the bytes of one item without reading the others; None if they are more than `most_bytes`.
+
+    Raises StoreError naming the item, the digest and the path.
+    """
+    what = _what(items, index, path)
     file = blob_path(root, items.digest)
     fd = open_blob(root, items.digest, what)
     try:
         _, size = read_header(fd, file, what)
         start, end = _bounds(fd, size, items.width, index)
-        data = _read_exactly(fd, start, end - start)
-        return unpickle(memoryview(data))
+        if most_bytes is not None and end - start > most_bytes:
+            return None
+        return _read_exactly(fd, start, end - start)
     except OSError as error:
         raise read_failure(error, file, what) from error
-    except (ValueError, EOFError, struct.error, pickle.UnpicklingError) as error:
+    except ValueError as error:
         raise damaged(file, what, str(error)) from error
     finally:
         os.close(fd)
+
+
+def item_from(
+    root: str, items: Items, index: int, data: bytearray, *, path: str = "a foreach"
+) -> Any:  # Any: the user's object
+    """Rebuild an item from its bytes, whose memory its arrays use. Raises StoreError if they are damaged."""
+    try:
+        return unpickle(memoryview(data))
+    except (ValueError, EOFError, struct.error, pickle.UnpicklingError) as error:
+        raise damaged(blob_path(root, items.digest), _what(items, index, path), str(error)) from error
+
+
+def _what(items: Items, index: int, path: str) -> str:
+    return f"Item {index} of {path} (blob {items.digest})"
 
 
 def _bounds(fd: int, size: int, width: int, index: int) -> tuple[int, int]:

@@ -163,7 +163,21 @@ class LocalStore:
 
     def read_item(self, of: Items, index: int, *, path: str = "the foreach") -> Any:  # Any: the user's object
         """Return one item of a foreach without reading the others. Raises StoreError."""
-        return items.read_item(self.root, of, index, path=path)
+        data = self.read_item_bytes(of, index, path=path)
+        assert data is not None
+        return self.item_from(of, index, data, path=path)
+
+    def read_item_bytes(
+        self, of: Items, index: int, *, path: str = "the foreach", most_bytes: int | None = None
+    ) -> bytearray | None:
+        """Return the bytes of one item, for `item_from`; None if they are more than `most_bytes`. Raises StoreError."""
+        return items.read_item_bytes(self.root, of, index, path=path, most_bytes=most_bytes)
+
+    def item_from(
+        self, of: Items, index: int, data: bytearray, *, path: str = "the foreach"
+    ) -> Any:  # Any: the user's object
+        """Rebuild an item from its bytes. Raises StoreError."""
+        return items.item_from(self.root, of, index, data, path=path)
 
     # Manifests
 

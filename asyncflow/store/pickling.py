@@ -26,6 +26,7 @@ ALIGNMENT = 64
 _MAGIC = b"AF5\0"
 _HEAD = struct.Struct("<4sIQ")
 _PLAIN = 0x80
+_SCALARS = frozenset((int, float, bool, type(None)))
 _IN_BAND_BELOW = 512
 """Shorter buffers stay in the pickle stream: the table entry and the padding would cost more than the copy."""
 
@@ -44,6 +45,8 @@ def pickle_parts(value: object) -> list[Buffer]:
 
     Raises whatever the value's own pickling code raises.
     """
+    if type(value) in _SCALARS:
+        return [pickle.dumps(value, 5)]
     chunks: list[Buffer] = []
     buffers: list[memoryview] = []
 

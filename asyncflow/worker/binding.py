@@ -58,6 +58,10 @@ class Binding:
             self._scalars[name] = value
         return value
 
+    def fetch(self) -> None:
+        """Read beforehand what the step is likely to ask for, if it is little: its foreach item."""
+        self._frames.fetch()
+
     def names(self) -> Iterable[str]:
         """Names of the inherited artifacts."""
         return self.inherited.keys()
@@ -108,7 +112,9 @@ class Origins:
         if spec.split is None:
             parent = self._origin(spec.inputs[0])
             frames = frames_below(parent.manifest, spec.index, spec.width)
-            return Binding(self.store, dict(parent.artifacts), frames, gangs, None)
+            binding = Binding(self.store, dict(parent.artifacts), frames, gangs, None)
+            binding.fetch()
+            return binding
         inputs = Inputs(flow_class, self.store, spec.inputs, gangs)
         begun = self._origin(parameters)
         frames = self._origin(spec.split).manifest.frames

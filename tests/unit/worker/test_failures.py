@@ -185,6 +185,25 @@ def test_without_a_failure_the_variable_of_catch_is_none(store: LocalStore) -> N
     assert played["failure"] is None
 
 
+class StopTask(SystemExit):
+    """What a backend raises in a task's process to stop it."""
+
+
+@pytest.mark.parametrize("order", [StopTask(143), KeyboardInterrupt()])
+def test_catch_does_not_take_an_order_to_stop(store: LocalStore, order: BaseException) -> None:
+    def stop(flow: Any) -> None:
+        raise order
+
+    played = play(store, stop, "guarded", catches=True)
+    assert played.error.type.endswith(type(order).__name__)
+    assert played.manifest.is_ok is False
+    assert "failure" not in played.names
+
+
+def test_catch_takes_sys_exit(store: LocalStore) -> None:
+    assert play(store, leave, "guarded", catches=True).success.caught.type == "builtins.SystemExit"
+
+
 def test_catch_takes_an_artifact_that_cannot_be_stored(store: LocalStore) -> None:
     import threading
 

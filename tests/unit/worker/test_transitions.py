@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from asyncflow import FlowSpec, parallel, step
+from asyncflow.machine.ids import Attempt
+from asyncflow.machine.outcome import Failed, Succeeded
 from asyncflow.store.local import LocalStore
+from asyncflow.worker.attempt import prepare
+from asyncflow.worker.binding import Origins
+from asyncflow.worker.spec import TaskSpec
 from tests.unit.worker.player import Played, Player
 
 VALUES: dict[str, Any] = {}
@@ -92,18 +98,18 @@ def test_an_empty_foreach_runs_its_join_with_no_inputs(store: LocalStore) -> Non
 def test_a_child_reads_only_its_own_item(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     player, first = fan(store, [10, 20, 30])
     read: list[Any] = []
-    load, read_item = LocalStore.load, LocalStore.read_item
+    load, read_item_bytes = LocalStore.load, LocalStore.read_item_bytes
 
     def note_load(self: LocalStore, record: Any, *, name: str = "") -> Any:
         read.append(name)
         return load(self, record, name=name)
 
-    def note_item(self: LocalStore, of: Any, index: int, *, path: str = "") -> Any:
+    def note_item(self: LocalStore, of: Any, index: int, **options: Any) -> Any:
         read.append(index)
-        return read_item(self, of, index, path=path)
+        return read_item_bytes(self, of, index, **options)
 
     monkeypatch.setattr(LocalStore, "load", note_load)
-    monkeypatch.setattr(LocalStore, "read_item", note_item)
+    monkeypatch.setattr(LocalStore, "read_item_bytes", note_item)
     player.play("work", first, index=1, width=3)
     assert read == [1]
 
@@ -123,6 +129,29 @@ def test_an_item_that_cannot_be_stored_is_named(store: LocalStore) -> None:
     _, played = fan(store, iter([1, threading.Lock()]))
     assert played.error.message.startswith("self.items[1] (_thread.lock)")
     assert played.error.is_retryable is False
+
+
+def test_a_small_item_is_read_before_the_fork_and_a_large_or_missing_one_when_asked_for(
+    store: LocalStore,
+) -> None:
+    # given a foreach over a small and a large item, both prepared
+    player, first = fan(store, ["small", "large" * 100_000])
+    specs = [
+        TaskSpec(run=1, attempt=Attempt(50 + index, 0), step="work", inputs=[first.key], index=index, width=2)
+        for index in range(2)
+    ]
+    origins = Origins(store)
+    small, large = (prepare(Fan, player.run_spec, spec, origins) for spec in specs)
+    # when the items go away
+    items = first.manifest.items
+    assert items is not None
+    Path(store.root, "blobs", items.digest[:2], items.digest[2:]).unlink()
+    # then the small one is there all the same, and the large one is missed by name
+    assert isinstance(small.run(), Succeeded)
+    outcome = large.run()
+    assert isinstance(outcome, Failed)
+    assert "Item 1 of self.items (foreach of step start)" in outcome.error.message
+    assert "missing" in outcome.error.message
 
 
 class Nested(FlowSpec):
