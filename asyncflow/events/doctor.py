@@ -129,7 +129,9 @@ def _check_wal(path: str, report: Report) -> None:
     try:
         size = os.path.getsize(f"{path}-wal")
     except OSError:
-        report.ok("No write-ahead log: the store was closed properly")
+        size = 0
+    if not size:
+        report.ok("The write-ahead log is empty: all that was recorded is in the database")
         return
     lost = find_lost_commits(path, lambda: count_good_frames(path))
     if lost is None:
