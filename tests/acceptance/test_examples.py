@@ -120,7 +120,7 @@ def test_the_quick_start_can_be_pasted(env: dict[str, str], tmp_path: Path) -> N
     assert len(blocks) >= 3
     for command in "".join(blocks[1:]).splitlines():
         done = subprocess.run(
-            command.replace(".venv/bin/asyncflow", str(ASYNCFLOW)).replace("/tmp/", f"{tmp_path}/"),
+            command.replace("/tmp/", f"{tmp_path}/").replace(".venv/bin/asyncflow", str(ASYNCFLOW)),
             shell=True,
             cwd=ROOT,
             env=env,
