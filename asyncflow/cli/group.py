@@ -76,6 +76,14 @@ class OurCommand(click.Command):
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         return help_option()
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; an error knows which command it is about."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, section by section."""
         records: dict[str, list[tuple[str, str]]] = {}

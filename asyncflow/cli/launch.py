@@ -35,7 +35,7 @@ class ResourcesError(UserError):
     headline = "Not enough resources"
 
 
-class UI(Protocol):
+class _UI(Protocol):
     """What shows a run; see `runtime.api.Observer`."""
 
     def registered(self, run: int) -> None: ...
@@ -121,7 +121,7 @@ def drive(
 class _Watched:
     """Writes the run id file; passes everything on to the UI."""
 
-    def __init__(self, ui: UI, run_id_file: str | None) -> None:
+    def __init__(self, ui: _UI, run_id_file: str | None) -> None:
         self.ui = ui
         self._run_id_file = run_id_file
         self.events = ui.events
@@ -138,7 +138,7 @@ class _Watched:
         self.ui.registered(run)
 
 
-def _make_ui(name: str, graph: Graph, steps: Mapping[int, str] | None) -> UI:
+def _make_ui(name: str, graph: Graph, steps: Mapping[int, str] | None) -> _UI:
     if name == "json":
         from asyncflow.cli.json_ui import JsonUI
 

@@ -133,12 +133,11 @@ class Story:
     def retry_scheduled(self, event: ev.RetryScheduled) -> Sequence[Message]:
         if event.is_fallback:
             self._fallbacks[event.task] = None
+        place = self._last_place.pop(event.task, None) or self.place(event.task)
         wait_s = event.wake_at - event.at
         if wait_s < 1:
             return ()
-        return [
-            Message(event.at, self.place(event.task), f"Task will be tried again in {wait_s:.0f} seconds.")
-        ]
+        return [Message(event.at, place, f"Task will be tried again in {wait_s:.0f} seconds.")]
 
     def task_failed(self, event: ev.TaskFailed) -> Sequence[Message]:
         place = self._last_place.pop(event.task, None) or self.place(event.task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +30,9 @@ The flow's parameters are options, too, and stand after its file:
 Every task is a process of its own. What tasks print comes on stdout, with the time and the task in front. The
 exit code is 0 when the run succeeded, 1 when it failed, 2 when it could not begin, 130 when it was interrupted.
 """
+
+_LONGEST_PATH = 40
+"""A longer one is shown without its directory in usage lines."""
 
 
 def command(script: Script | None = None) -> click.Command:
@@ -68,7 +72,8 @@ class _RunCommand(OurCommand):
         if chosen is None:  # help without a flow, or an error that click explains best
             return super().make_context(info_name, args, parent=parent, **extra)
         inner = _flow_command(chosen, own_class_option=self._script is None)
-        name = f"{info_name} {chosen.path}" if chosen.path else info_name
+        shown = chosen.path if len(chosen.path) <= _LONGEST_PATH else os.path.basename(chosen.path)
+        name = f"{info_name} {shown}" if shown else info_name
         return inner.make_context(name, chosen.args, parent=parent, **extra)
 
     def _choose(self, name: str, args: list[str], parent: click.Context | None) -> _Chosen | None:
