@@ -1,8 +1,8 @@
 """The log of an attempt: both streams in one file, each line stamped with when it was read and where it came from.
 
-A line is `<seconds since the epoch, UTC, 6 decimals> <o|e>[+] <text>\\n`. `o` is stdout, `e` is stderr; `+` says that the
-text is a piece without a newline at its end: the next line of the same stream goes on where it stops. The text is the
-task's own bytes, whatever they are; only the newline has a meaning. A file that is still written to may end in the
+A line is `<seconds since the epoch, UTC, 6 decimals> <o|e>[+] <text>`. `o` is stdout, `e` is stderr; `+` says that
+the text is a piece without a newline at its end: the next line of the same stream goes on where it stops. The text is
+the task's own bytes, whatever they are; only the newline has a meaning. A file that is still written to may end in the
 middle of a line, which is then not yet read.
 """
 
@@ -83,8 +83,7 @@ def read_log(path: str, *, position: int = 0) -> Iterator[LogLine]:
     try:
         with open(path, "rb", buffering=_READ_BYTES) as file:
             file.seek(position)
-            for entry in parse(_finished(file), position=position):
-                yield entry
+            yield from parse(_finished(file), position=position)
     except FileNotFoundError:
         return
     except OSError as error:

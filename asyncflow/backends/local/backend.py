@@ -103,7 +103,9 @@ class LocalBackend:
         if spec.attempt in self._flights:
             return
         if self._is_closed or self._failure is not None:
-            raise PlatformError(f"no task can be started any more: {self._failure or 'the backend is closed'}")
+            raise PlatformError(
+                f"no task can be started any more: {self._failure or 'the backend is closed'}"
+            )
         self._open()
         self._last_token += 1
         flight = Flight(spec, self._last_token)
@@ -191,7 +193,9 @@ class LocalBackend:
 
     def _connect(self) -> None:
         zygote = self._zygote
-        assert self._loop is not None and zygote.control is not None and zygote.reports is not None
+        assert self._loop is not None
+        assert zygote.control is not None
+        assert zygote.reports is not None
         self._link = Link(zygote.control, zygote.reports)
         self._is_ready = False
         self._unstarted = 0
@@ -312,9 +316,7 @@ class LocalBackend:
         """Tell how an attempt has ended, after everything it has printed."""
         self._forget(flight)
         if flight.outcome is not None:
-            self._facts.append(
-                WorkerReported(at=time.time(), attempt=flight.attempt, outcome=flight.outcome)
-            )
+            self._facts.append(WorkerReported(at=time.time(), attempt=flight.attempt, outcome=flight.outcome))
             return
         reason = reason_of_end(note.value, note.peak_bytes, is_forced=flight.is_forced)
         self._facts.append(self._fact_of_lost(flight.attempt, reason, exit_code=note.value))

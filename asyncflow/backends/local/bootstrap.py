@@ -7,9 +7,7 @@ import sys
 
 __all__ = ["python_command"]
 
-_CODE = (
-    "import sys; sys.path[:] = sys.argv.pop(1).split({separator!r}); from {module} import main; main()"
-)
+_CODE = "import sys; sys.path[:] = sys.argv.pop(1).split({separator!r}); from {module} import main; main()"
 
 
 def python_command(module: str, *args: str) -> list[str]:

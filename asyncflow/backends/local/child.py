@@ -13,12 +13,13 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
-from asyncflow.backends.local.orphans import TASK_VARIABLE, Names, mark_of
-from asyncflow.backends.local.processes import be_subreaper, die_with_parent, flush_c_streams, name_process
+from asyncflow.backends.local.processes import be_subreaper, die_with_parent, flush_c_streams
 from asyncflow.backends.local.wire import marker
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Failed, Outcome
@@ -40,7 +41,17 @@ __all__ = [
 ALONE = 175
 """Exit code of a task's process that has reported and leaves no process behind; the zygote need not look for any."""
 _STOPPED = 128 + signal.SIGTERM
-_ALL_KINDS = 0x40000000  # __WALL of wait(2)
+_ALL_KINDS = 0x40000000 if sys.platform == "linux" else 0  # __WALL of wait(2)
+_SIGCHLD = int(signal.SIGCHLD)
+_SIG_DFL = int(signal.SIG_DFL)
+_set_handler: Callable[[int, int], object] = import_module("_signal").signal
+"""`signal.signal` without its enums, which would be a dozen pages more to copy."""
+
+
+# What the interpreter calls at its own end; there is no public name for either.
+_shut_down_threads: Callable[[], None] = getattr(threading, "_shutdown")  # noqa: B009
+_call_registered: Callable[[], None] = getattr(atexit, "_run_exitfuncs")  # noqa: B009
+
 
 class TaskStopped(SystemExit):
     """The scheduler asked the task to stop (cancel, timeout). Raised in the step, so that its `finally` blocks run."""
@@ -52,27 +63,23 @@ class Place:
 
     run: RunSpec
     store: LocalStore
-    names: Names
     report_fd: int
     """Datagram socket whose other end is the scheduler's."""
 
 
-def become_task(parent: int, name: bytes, stdout_fd: int, stderr_fd: int) -> None:
+def become_task(parent: int, stdout_fd: int, stderr_fd: int) -> None:
     """Turn a fork of the zygote into a task's process: its own session, its own streams, dead when the zygote dies."""
     die_with_parent()
     if os.getppid() != parent:
         os._exit(1)
     os.setsid()
     be_subreaper()
-    name_process(name)
     os.dup2(stdout_fd, 1)
     os.dup2(stderr_fd, 2)
     os.close(stdout_fd)
     os.close(stderr_fd)
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _set_handler(_SIGCHLD, _SIG_DFL)
 
 
 def stop_on_sigterm(owner: int) -> None:
@@ -98,9 +105,7 @@ def open_streams() -> None:
 
 def _stream(fd: int) -> io.TextIOWrapper:
     raw = open(fd, "wb", closefd=False)  # noqa: SIM115 - lives as long as the process
-    stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    stream.mode = "w"
-    return stream
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def perform(flow_class: type, place: Place, spec: TaskSpec) -> NoReturn:
@@ -109,7 +114,6 @@ def perform(flow_class: type, place: Place, spec: TaskSpec) -> NoReturn:
     code = 1
     streams = (sys.stdout, sys.stderr)
     try:
-        os.environ[TASK_VARIABLE] = mark_of(place.run.store_root, place.run.run, spec.attempt)
         gc.enable()
         outcome = run_attempt(flow_class, place.run, spec, place.store)
         if os.getpid() == own:
@@ -119,8 +123,8 @@ def perform(flow_class: type, place: Place, spec: TaskSpec) -> NoReturn:
     except TaskStopped:
         code = _STOPPED
         raise
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
         raise
     finally:
         _flush(streams)
@@ -141,9 +145,8 @@ def _send(fd: int, attempt: Attempt, outcome: Outcome) -> None:
 def _run_exit_functions() -> None:
     """Join the user's threads and call what was registered with atexit, as a program's end does."""
     if threading.active_count() > 1:
-        # What the interpreter itself calls; nothing public wakes idle executors before it joins.
-        threading._shutdown()  # type: ignore
-    atexit._run_exitfuncs()
+        _shut_down_threads()
+    _call_registered()
 
 
 def _flush(streams: tuple[object, ...]) -> None:

@@ -5,8 +5,9 @@ SIGCHLD writes a byte to. Nothing is polled for and nothing waits.
 
 Who is whose child. The zygote is a subreaper, and so is every task. A process that loses its parent below a task
 becomes a child of the task; when the task ends, all that is left below it becomes a child of the zygote. So a child of
-the zygote that is not a task of its own was left behind by a task that has ended, whatever session, group or environment
-it has, and is killed. A task that ends well says by its exit code that it has no children, which spares the look.
+the zygote that is not a task of its own was left behind by a task that has ended, whatever session, group or
+environment it has, and is killed. A task that ends well says by its exit code that it has no children, which spares
+the look.
 
 When an attempt is said to have exited, its process and all it left behind are dead, and its report was sent before.
 
@@ -29,7 +30,7 @@ from types import FrameType
 from typing import NoReturn
 
 from asyncflow.backends.local import child, spawned
-from asyncflow.backends.local.orphans import names_of
+from asyncflow.backends.local.orphans import RUN_VARIABLE, mark_of, name_of
 from asyncflow.backends.local.processes import (
     be_subreaper,
     children_of,
@@ -106,8 +107,6 @@ class Nursery:
         os.set_blocking(reader, False)
         os.set_blocking(writer, False)
         self._wakeup = (reader, writer)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, _wake)
         child.stop_on_sigterm(self._pid)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -144,11 +143,9 @@ class Nursery:
 
     def _settle(self, body: bytes) -> None:
         spec, self._spawns = unpack_run(body)
-        names = names_of(spec.store_root, spec.run)
-        self._place = child.Place(
-            run=spec, store=LocalStore(spec.store_root), names=names, report_fd=self._report_fd
-        )
-        name_process(names.zygote)
+        self._place = child.Place(run=spec, store=LocalStore(spec.store_root), report_fd=self._report_fd)
+        name_process(name_of(spec.store_root, spec.run))
+        os.environ[RUN_VARIABLE] = mark_of(spec.store_root, spec.run)
         gc.freeze()
 
     def _launch(self, token: int, body: bytes) -> None:
@@ -169,15 +166,15 @@ class Nursery:
     def _be_child(self, body: bytes, stdout_fd: int, stderr_fd: int) -> NoReturn:
         try:
             assert self._place is not None, "a launch comes after the run's spec"
-            child.become_task(self._pid, self._place.names.task, stdout_fd, stderr_fd)
+            child.become_task(self._pid, stdout_fd, stderr_fd)
             os.close(self._control.detach())
             os.close(self._wakeup[0])
             os.close(self._wakeup[1])
             if self._spawns:
                 spawned.execute(self._place, body)
             child.perform(self._flow_class, self._place, unpack_task(body))
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
+        except BaseException as error:
+            sys.excepthook(type(error), error, error.__traceback__)
             raise
         finally:
             os._exit(1)
@@ -188,7 +185,9 @@ class Nursery:
             kill_process(pid)
             kill_group(pid)
         elif not kill_group(pid, signal.SIGTERM):
-            os.kill(pid, signal.SIGTERM)  # just forked, and not yet the leader of a group; not reaped, so it is there
+            os.kill(
+                pid, signal.SIGTERM
+            )  # just forked, and not yet the leader of a group; not reaped, so it is there
 
     # To the scheduler
 
@@ -266,8 +265,8 @@ def serve_and_exit(control: socket.socket, report_fd: int, flow_class: type) -> 
         child.open_streams()
         Nursery(control, report_fd, flow_class).serve()
         code = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
         raise
     finally:
         os._exit(code)

@@ -1,25 +1,24 @@
 """How processes of a run are known when their driver and zygote are dead, and their end.
 
-A task's process bears a name made from the store and the run, which processes it forks inherit; and it has a variable in
-its environment, which processes it executes inherit. Either is enough. The zygote bears a name of its own: when its
-driver dies it kills its tasks with everything below them, which knows more than names, so it is given time for that.
+The zygote bears a name made from the store and the run, which processes it forks inherit; and tasks have a variable
+in their environment, which processes they execute inherit. Either is enough. When its driver dies the zygote kills
+everything below it, marked or not, so it is given time for that.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from hashlib import blake2b
-from typing import NamedTuple
+
+from blake3 import blake3
 
 from asyncflow.backends.local.processes import kill_process, read_proc
 from asyncflow.errors import PlatformError
-from asyncflow.machine.ids import Attempt
 
-__all__ = ["TASK_VARIABLE", "Names", "mark_of", "names_of", "sweep_orphans"]
+__all__ = ["RUN_VARIABLE", "mark_of", "name_of", "sweep_orphans"]
 
-TASK_VARIABLE = "ASYNCFLOW_TASK"
-"""Environment variable of a task's process: `<store's directory>:<run>/<task>.<attempt>`."""
+RUN_VARIABLE = "ASYNCFLOW_RUN"
+"""Environment variable of a task's process: `<store's directory>:<run>`."""
 
 ZYGOTE_GRACE_S = 1.5
 """How long a zygote without driver may take to kill what is below it."""
@@ -28,22 +27,14 @@ LONGEST_S = 10.0
 _PAUSE_S = 0.005
 
 
-class Names(NamedTuple):
-    """Names of a run's processes, 15 bytes each."""
-
-    zygote: bytes
-    task: bytes
+def name_of(store_root: str, run: int) -> bytes:
+    """Return the name, of 15 bytes, that processes of a run bear: another one for every store and run."""
+    return b"af." + blake3(_bytes_of(store_root, run)).hexdigest(length=6).encode()
 
 
-def names_of(store_root: str, run: int) -> Names:
-    """Return the names that processes of a run bear: the same for every driver of it, another for every other run."""
-    digest = blake2b(f"{store_root}:{run}".encode(errors="surrogateescape"), digest_size=5).hexdigest()
-    return Names(b"af.z." + digest.encode(), b"af.t." + digest.encode())
-
-
-def mark_of(store_root: str, run: int, attempt: Attempt) -> str:
-    """Return the value of `ASYNCFLOW_TASK` for an attempt."""
-    return f"{store_root}:{run}/{attempt.task}.{attempt.number}"
+def mark_of(store_root: str, run: int) -> str:
+    """Return the value of `ASYNCFLOW_RUN` for a run's tasks."""
+    return f"{store_root}:{run}"
 
 
 def sweep_orphans(store_root: str, run: int) -> int:
@@ -77,24 +68,29 @@ def sweep_orphans(store_root: str, run: int) -> int:
 
 
 def _living(store_root: str, run: int) -> dict[int, bool]:
-    """Return the run's living processes by pid: True for a zygote."""
-    names = names_of(store_root, run)
-    mark = os.fsencode(f"{TASK_VARIABLE}={store_root}:{run}/")
-    found: dict[int, bool] = {}
+    """Return the run's living processes by pid: True for one that may be a zygote."""
+    name = name_of(store_root, run)
+    mark = b"%s=%s" % (RUN_VARIABLE.encode(), _bytes_of(store_root, run))
+    parents: dict[int, int] = {}
+    leaders: list[int] = []
     own = os.getpid()
-    for entry in _pids():
-        if entry == own:
-            continue
-        stat = read_proc(entry, "stat")
+    for pid in _pids():
+        stat = read_proc(pid, "stat")
         end = stat.rfind(b")")
-        if end < 0 or stat[end + 2 : end + 3] in (b"Z", b"X"):
+        if pid == own or end < 0:
             continue
-        name = stat[stat.index(b"(") + 1 : end]
-        if name in names:
-            found[entry] = name == names.zygote
-        elif _is_marked(entry, mark):
-            found[entry] = False
-    return found
+        state, parent, _, session = stat[end + 2 :].split(b" ", 4)[:4]
+        if state in (b"Z", b"X"):
+            continue
+        if stat[stat.index(b"(") + 1 : end] == name or mark in read_proc(pid, "environ").split(b"\0"):
+            parents[pid] = int(parent)
+            if int(session) == pid:
+                leaders.append(pid)
+    return {pid: pid in leaders and parent not in parents for pid, parent in parents.items()}
+
+
+def _bytes_of(store_root: str, run: int) -> bytes:
+    return os.fsencode(mark_of(store_root, run))
 
 
 def _pids() -> list[int]:
@@ -102,8 +98,3 @@ def _pids() -> list[int]:
         return [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
         return []
-
-
-def _is_marked(pid: int, mark: bytes) -> bool:
-    environ = read_proc(pid, "environ")
-    return environ.startswith(mark) or b"\0" + mark in environ

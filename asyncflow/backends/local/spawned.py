@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from typing import NoReturn
 
 import msgpack
 
 from asyncflow.backends.local import child
 from asyncflow.backends.local.bootstrap import python_command
-from asyncflow.backends.local.orphans import TASK_VARIABLE, mark_of, names_of
+from asyncflow.backends.local.orphans import name_of
 from asyncflow.backends.local.processes import name_process
 from asyncflow.backends.local.wire import pack_run, unpack_run, unpack_task
 from asyncflow.store.local import LocalStore
@@ -27,6 +26,8 @@ _MODULE = "asyncflow.backends.local.spawned"
 
 def execute(place: child.Place, body: bytes) -> NoReturn:
     """Become a fresh interpreter that runs the task. Raises OSError if that is not possible."""
+    import tempfile  # comes with much that a zygote does without
+
     spec = unpack_task(body)
     with tempfile.TemporaryFile() as file:
         file.write(msgpack.packb([pack_run(place.run, spawns=True), body]))
@@ -34,11 +35,7 @@ def execute(place: child.Place, body: bytes) -> NoReturn:
         file.seek(0)
         os.set_inheritable(file.fileno(), True)
         os.set_inheritable(place.report_fd, True)
-        env = {
-            **os.environ,
-            **place.run.environment.get(spec.step, {}),
-            TASK_VARIABLE: mark_of(place.run.store_root, place.run.run, spec.attempt),
-        }
+        env = {**os.environ, **place.run.environment.get(spec.step, {})}
         command = python_command(_MODULE, str(file.fileno()), str(place.report_fd))
         os.execve(command[0], command, env)
 
@@ -52,12 +49,11 @@ def main() -> None:
         run_data, task_data = msgpack.unpackb(file.read())
     os.set_inheritable(report_fd, False)
     run, _ = unpack_run(run_data)
-    names = names_of(run.store_root, run.run)
-    name_process(names.task)
+    name_process(name_of(run.store_root, run.run))
     child.open_streams()
     child.stop_on_sigterm(owner=0)
     sys.argv[:] = [run.flow_file]
-    place = child.Place(run=run, store=LocalStore(run.store_root), names=names, report_fd=report_fd)
+    place = child.Place(run=run, store=LocalStore(run.store_root), report_fd=report_fd)
     child.perform(load_flow(run.flow_file, run.flow), place, unpack_task(task_data))
 
 

@@ -59,7 +59,7 @@ class Zygote:
         import subprocess  # seldom needed, and takes 4 ms to import
 
         self.close()
-        control, reports = self._connect()
+        control, reports = self.connect()
         command = python_command(
             "asyncflow.backends.local.zygote_main",
             str(control.fileno()),
@@ -69,7 +69,7 @@ class Zygote:
         )
         try:
             with control, reports:
-                process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                process = subprocess.Popen(
                     command,
                     pass_fds=(control.fileno(), reports.fileno()),
                     stdin=subprocess.DEVNULL,
@@ -82,6 +82,15 @@ class Zygote:
             ) from error
         self.pid, self.exit_code = process.pid, None
         process.returncode = 0  # it is waited for by its pid, in `wait`
+
+    def connect(self) -> tuple[socket.socket, socket.socket]:
+        """Make both pairs of sockets; keep our ends, return the zygote's."""
+        self.control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.reports, reports = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.control.setblocking(False)
+        self.reports.setblocking(False)
+        reports.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _REPORT_BUFFER_BYTES)
+        return control, reports
 
     def hang_up(self) -> None:
         """Let the zygote know that the scheduler wants no more: it kills what runs and exits."""
@@ -150,15 +159,6 @@ class Zygote:
             and process.pid not in self.strangers
         ]
 
-    def _connect(self) -> tuple[socket.socket, socket.socket]:
-        """Make both pairs of sockets; keep our ends, return the zygote's."""
-        self.control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.reports, reports = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.control.setblocking(False)
-        self.reports.setblocking(False)
-        reports.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _REPORT_BUFFER_BYTES)
-        return control, reports
-
 
 def fork_zygote(flow_class: type, *, subreaper: bool = True) -> Zygote:
     """Fork the zygote from this process, which has imported the flow and has no thread and no event loop yet.
@@ -177,7 +177,7 @@ def fork_zygote(flow_class: type, *, subreaper: bool = True) -> Zygote:
     if sys.platform == "darwin":  # frameworks do not survive a fork without exec there
         zygote.start_again()
         return zygote
-    control, reports = zygote._connect()
+    control, reports = zygote.connect()
     _flush()
     flush_c_streams()
     try:
@@ -221,9 +221,18 @@ def _unborn(flow_class: type, *, subreaper: bool) -> Zygote:
     return Zygote(
         flow_file=os.path.abspath(module.__file__ or ""),
         flow_name=flow_class.__name__,
-        strangers=frozenset(children_of(os.getpid())),
+        strangers=frozenset(_own_children()),
         is_subreaper=subreaper and be_subreaper(),
     )
+
+
+def _own_children() -> list[int]:
+    """Return this process's children; spares the look through /proc where there are none."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return []
+    return children_of(os.getpid())
 
 
 def _flush() -> None:
@@ -232,5 +241,3 @@ def _flush() -> None:
             stream.flush()
         except (OSError, ValueError):
             continue
-
-

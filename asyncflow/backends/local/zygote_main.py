@@ -1,4 +1,4 @@
-"""A zygote started by exec, in place of one that was killed: it imports the flow anew and serves on inherited sockets."""
+"""A zygote started by exec, in place of one that was killed: it imports the flow and serves on inherited sockets."""
 
 from __future__ import annotations
 
