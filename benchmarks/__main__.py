@@ -63,7 +63,7 @@ def main(
             results.append(run_workload(workload, runs=1 if tiny else runs, scratch=Path(scratch), tell=tell))
             Path(json_file).write_text(json.dumps(report(results), indent=1))
     console.print(table_of(results))
-    for line in verdicts_of(results):
+    for line in () if tiny else verdicts_of(results):
         console.print(line, soft_wrap=True)
     console.print(f"Figures: {json_file}")
 

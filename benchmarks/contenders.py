@@ -12,6 +12,9 @@ from pathlib import Path
 __all__ = ["Contender", "Place", "asyncflow_run", "bare", "metaflow_run"]
 
 ROOT = Path(__file__).resolve().parents[1]
+
+FOREIGN = ("ASYNCFLOW_", "METAFLOW_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONUNBUFFERED")
+"""What the environment of a contender is cleaned of: bytecode is cached for both, as on a user's machine."""
 FLOWS = ROOT / "benchmarks" / "flows"
 
 

@@ -15,6 +15,9 @@ __all__ = ["MEGABYTE", "Bound", "Sizes", "Workload", "workloads"]
 
 MEGABYTE = 2**20
 
+WITHOUT_ARRAY_BYTES = 60 * MEGABYTE
+"""What a worker with NumPy takes without any array."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
@@ -221,9 +224,9 @@ def array(place: Place, sizes: Sizes) -> Workload:
                 unit="x",
             ),
             Bound(
-                what="memory of the largest process / size",
-                figure=lambda us, _: us["largest_bytes"] / size,
-                limit=1.2 + 100 * MEGABYTE / size,
+                what="extra memory / size",
+                figure=lambda us, _: (us["largest_bytes"] - WITHOUT_ARRAY_BYTES) / size,
+                limit=1.2,
                 unit="x",
             ),
         ],
