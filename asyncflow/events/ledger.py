@@ -123,7 +123,7 @@ def read_batches(
             events = _batch(run, seq, count, body, expected)
             if events:
                 yield expected, events
-            expected = max(expected, seq + count)
+            expected = seq + count
         if len(rows) < _CHUNK:
             return
 

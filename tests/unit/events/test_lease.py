@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -96,12 +97,14 @@ def test_a_process_id_that_was_given_away_again_is_not_the_driver() -> None:
 
 
 def test_a_zombie_is_dead() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "pass"], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    child.stdout.read()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    owner = replace(Owner.of_this_process(), pid=child.pid)
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    began = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    owner = replace(Owner.of_this_process(), pid=child.pid, process_start=began)
     try:
+        assert is_alive(lease_of(owner), AT)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has collected it
+
         assert not is_alive(lease_of(owner), AT)
     finally:
         child.communicate()
