@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
@@ -23,16 +22,13 @@ from asyncflow.backends.local.processes import be_subreaper, die_with_parent, fl
 from asyncflow.backends.local.wire import marker
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Failed, Outcome
-from asyncflow.store.local import LocalStore
 from asyncflow.worker import report
-from asyncflow.worker.attempt import run_attempt
-from asyncflow.worker.spec import RunSpec, TaskSpec
 
 __all__ = [
     "ALONE",
-    "Place",
     "TaskStopped",
     "become_task",
+    "hold_sigterm",
     "open_streams",
     "perform",
     "stop_on_sigterm",
@@ -43,9 +39,12 @@ ALONE = 175
 _STOPPED = 128 + signal.SIGTERM
 _ALL_KINDS = 0x40000000 if sys.platform == "linux" else 0  # __WALL of wait(2)
 _SIGCHLD = int(signal.SIGCHLD)
+_SIGTERM = int(signal.SIGTERM)
 _SIG_DFL = int(signal.SIG_DFL)
+_SIG_UNBLOCK = int(signal.SIG_UNBLOCK)
+# Of `signal` without its enums, which would be a dozen pages more to copy.
 _set_handler: Callable[[int, int], object] = import_module("_signal").signal
-"""`signal.signal` without its enums, which would be a dozen pages more to copy."""
+_set_mask: Callable[[int, list[int]], object] = import_module("_signal").pthread_sigmask
 
 
 # What the interpreter calls at its own end; there is no public name for either.
@@ -55,16 +54,6 @@ _call_registered: Callable[[], None] = getattr(atexit, "_run_exitfuncs")  # noqa
 
 class TaskStopped(SystemExit):
     """The scheduler asked the task to stop (cancel, timeout). Raised in the step, so that its `finally` blocks run."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """What is the same for every task of a zygote."""
-
-    run: RunSpec
-    store: LocalStore
-    report_fd: int
-    """Datagram socket whose other end is the scheduler's."""
 
 
 def become_task(parent: int, stdout_fd: int, stderr_fd: int) -> None:
@@ -82,19 +71,33 @@ def become_task(parent: int, stdout_fd: int, stderr_fd: int) -> None:
     _set_handler(_SIGCHLD, _SIG_DFL)
 
 
-def stop_on_sigterm(owner: int) -> None:
-    """Raise `TaskStopped` at SIGTERM, once, in every process but `owner`; that one ignores it.
-
-    Set in the zygote, so that its children have it from their first moment.
-    """
+def stop_on_sigterm() -> None:
+    """Raise `TaskStopped` at SIGTERM, once. `hold_sigterm` comes first, and `perform` ends the holding."""
     told: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != owner and not told:
+        if not told:
             told.append(number)
             raise TaskStopped(_STOPPED)
 
+    def notice(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is TaskStopped:  # raised where it cannot be, such as in a __del__: once more
+            told.clear()
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            sys.__unraisablehook__(unraisable)
+
     signal.signal(signal.SIGTERM, stop)
+    sys.unraisablehook = notice
+
+
+def hold_sigterm() -> None:
+    """Keep SIGTERM waiting in this process and, after a fork or exec, in the new one.
+
+    A fork drops what the interpreter has received and not handled, and an import may swallow what is raised in it;
+    what waits in the kernel is not lost.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 
 
 def open_streams() -> None:
@@ -108,16 +111,17 @@ def _stream(fd: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def perform(flow_class: type, place: Place, spec: TaskSpec) -> NoReturn:
+def perform(work: Callable[[], Outcome], attempt: Attempt, report_fd: int) -> NoReturn:
     """Run an attempt, report it, do what a program does at its end, and end the process."""
     own = os.getpid()
     code = 1
     streams = (sys.stdout, sys.stderr)
     try:
+        _set_mask(_SIG_UNBLOCK, [_SIGTERM])
         gc.enable()
-        outcome = run_attempt(flow_class, place.run, spec, place.store)
+        outcome = work()
         if os.getpid() == own:
-            _send(place.report_fd, spec.attempt, outcome)
+            _send(report_fd, attempt, outcome)
             _run_exit_functions()
         code = int(isinstance(outcome, Failed))
     except TaskStopped:

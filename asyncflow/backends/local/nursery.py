@@ -26,6 +26,8 @@ import sys
 import time
 from array import array
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -39,8 +41,12 @@ from asyncflow.backends.local.processes import (
     name_process,
 )
 from asyncflow.backends.local.wire import Frames, Said, Verb, note, unpack_run, unpack_task
+from asyncflow.machine.ids import Attempt
+from asyncflow.machine.outcome import Outcome
 from asyncflow.store.local import LocalStore
-from asyncflow.worker.attempt import preload
+from asyncflow.worker.attempt import preload, prepare, run_attempt
+from asyncflow.worker.binding import Origins
+from asyncflow.worker.spec import RunSpec, TaskSpec
 
 __all__ = ["Nursery", "serve_and_exit"]
 
@@ -71,7 +77,9 @@ class Nursery:
         self._pid = os.getpid()
         self._frames = Frames()
         self._descriptors: deque[int] = deque()
-        self._place: child.Place | None = None
+        self._run: RunSpec | None = None
+        """None until the scheduler has told."""
+        self._origins = Origins(LocalStore(""))
         self._spawns = False
         self._pids: dict[int, int] = {}
         """Living tasks: token to pid."""
@@ -108,7 +116,8 @@ class Nursery:
         os.set_blocking(writer, False)
         self._wakeup = (reader, writer)
         signal.signal(signal.SIGCHLD, _wake)
-        child.stop_on_sigterm(self._pid)
+        child.hold_sigterm()
+        child.stop_on_sigterm()
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         preload(self._flow_class)
         gc.collect()
@@ -143,36 +152,52 @@ class Nursery:
 
     def _settle(self, body: bytes) -> None:
         spec, self._spawns = unpack_run(body)
-        self._place = child.Place(run=spec, store=LocalStore(spec.store_root), report_fd=self._report_fd)
+        self._run = spec
+        self._origins = Origins(LocalStore(spec.store_root))
         name_process(name_of(spec.store_root, spec.run))
         os.environ[RUN_VARIABLE] = mark_of(spec.store_root, spec.run)
         gc.freeze()
 
     def _launch(self, token: int, body: bytes) -> None:
         stdout_fd, stderr_fd = self._descriptors.popleft(), self._descriptors.popleft()
+        spec = unpack_task(body)
+        work = self._spawning(spec, body) if self._spawns else self._prepared(spec)
         try:
             pid = os.fork()
         except OSError as error:
             self._notes.append(note(Said.REFUSED, error.errno or 0, token))
         else:
             if pid == 0:
-                self._be_child(body, stdout_fd, stderr_fd)
+                self._be_child(spec.attempt, work, stdout_fd, stderr_fd)
             self._pids[token] = pid
             self._tokens[pid] = token
             self._notes.append(note(Said.STARTED, pid, token))
         os.close(stdout_fd)
         os.close(stderr_fd)
 
-    def _be_child(self, body: bytes, stdout_fd: int, stderr_fd: int) -> NoReturn:
+    def _prepared(self, spec: TaskSpec) -> Callable[[], Outcome]:
+        """Do of an attempt what can be done before the fork; return the rest."""
+        run = self._run
+        assert run is not None, "a launch comes after the run's spec"
         try:
-            assert self._place is not None, "a launch comes after the run's spec"
+            return prepare(self._flow_class, run, spec, self._origins).run
+        except KeyError:  # a flow without that step: its file has changed; the task itself tells
+            return partial(run_attempt, self._flow_class, run, spec, self._origins.store)
+
+    def _spawning(self, spec: TaskSpec, body: bytes) -> Callable[[], NoReturn]:
+        """Return what makes a task's process a fresh interpreter."""
+        assert self._run is not None, "a launch comes after the run's spec"
+        return partial(spawned.execute, self._run, spec, body, self._report_fd)
+
+    def _be_child(
+        self, attempt: Attempt, work: Callable[[], Outcome], stdout_fd: int, stderr_fd: int
+    ) -> NoReturn:
+        try:
             child.become_task(self._pid, stdout_fd, stderr_fd)
             os.close(self._control.detach())
             os.close(self._wakeup[0])
             os.close(self._wakeup[1])
-            if self._spawns:
-                spawned.execute(self._place, body)
-            child.perform(self._flow_class, self._place, unpack_task(body))
+            child.perform(work, attempt, self._report_fd)
         except BaseException as error:
             sys.excepthook(type(error), error, error.__traceback__)
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import NoReturn
 
 import msgpack
@@ -18,25 +19,26 @@ from asyncflow.backends.local.orphans import name_of
 from asyncflow.backends.local.processes import name_process
 from asyncflow.backends.local.wire import pack_run, unpack_run, unpack_task
 from asyncflow.store.local import LocalStore
+from asyncflow.worker.attempt import run_attempt
+from asyncflow.worker.spec import RunSpec, TaskSpec
 
 __all__ = ["execute", "main"]
 
 _MODULE = "asyncflow.backends.local.spawned"
 
 
-def execute(place: child.Place, body: bytes) -> NoReturn:
+def execute(run: RunSpec, spec: TaskSpec, body: bytes, report_fd: int) -> NoReturn:
     """Become a fresh interpreter that runs the task. Raises OSError if that is not possible."""
     import tempfile  # comes with much that a zygote does without
 
-    spec = unpack_task(body)
     with tempfile.TemporaryFile() as file:
-        file.write(msgpack.packb([pack_run(place.run, spawns=True), body]))
+        file.write(msgpack.packb([pack_run(run, spawns=True), body]))
         file.flush()
         file.seek(0)
         os.set_inheritable(file.fileno(), True)
-        os.set_inheritable(place.report_fd, True)
-        env = {**os.environ, **place.run.environment.get(spec.step, {})}
-        command = python_command(_MODULE, str(file.fileno()), str(place.report_fd))
+        os.set_inheritable(report_fd, True)
+        env = {**os.environ, **run.environment.get(spec.step, {})}
+        command = python_command(_MODULE, str(file.fileno()), str(report_fd))
         os.execve(command[0], command, env)
 
 
@@ -51,10 +53,12 @@ def main() -> None:
     run, _ = unpack_run(run_data)
     name_process(name_of(run.store_root, run.run))
     child.open_streams()
-    child.stop_on_sigterm(owner=0)
     sys.argv[:] = [run.flow_file]
-    place = child.Place(run=run, store=LocalStore(run.store_root), report_fd=report_fd)
-    child.perform(load_flow(run.flow_file, run.flow), place, unpack_task(task_data))
+    spec = unpack_task(task_data)
+    flow_class = load_flow(run.flow_file, run.flow)
+    work = partial(run_attempt, flow_class, run, spec, LocalStore(run.store_root))
+    child.stop_on_sigterm()
+    child.perform(work, spec.attempt, report_fd)
 
 
 if __name__ == "__main__":
