@@ -47,7 +47,10 @@ class Story:
     def tell(self, event: ev.Event) -> Sequence[Message]:
         """Take an event; return what is to be said about it, in order."""
         method = _TELL.get(type(event))
-        return () if method is None else method(self, event)
+        said = () if method is None else method(self, event)
+        if said and self._cloned:
+            return [Message(event.at, "", self._take_cloned()), *said]
+        return said
 
     def end_turn(self, at: float) -> Sequence[Message]:
         """Return what is said of a whole turn's events at once."""

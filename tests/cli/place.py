@@ -16,6 +16,7 @@ __all__ = ["ASYNCFLOW", "FLOWS", "GOLDEN", "Ended", "Place", "assert_golden"]
 ASYNCFLOW = (sys.executable, "-c", "from asyncflow.cli.main import main; main()")
 FLOWS = Path(__file__).with_name("flows")
 GOLDEN = Path(__file__).parents[1] / "golden" / "cli"
+_CHECKOUT = Path(__file__).parents[2]
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"), "TIME"),
@@ -88,7 +89,7 @@ class Place:
         text = output.decode("utf-8", "backslashreplace")
         for pattern, word in _VARYING:
             text = pattern.sub(word, text)
-        return text.replace(str(self.root), "HERE")
+        return text.replace(str(self.root), "HERE").replace(str(_CHECKOUT), "CHECKOUT")
 
 
 def assert_golden(name: str, text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -82,26 +81,15 @@ def test_no_file_is_a_usage_error(place: Place) -> None:
     assert (ended.stdout, ended.code) == ("", 2)
 
 
-@pytest.mark.parametrize(
-    ("file", "message", "hint"),
-    [
-        (
-            "no/such/id",
-            "--run-id-file no/such/id: there is no directory HERE/no/such",
-            "mkdir -p HERE/no/such",
-        ),
-        ("/proc/id", "--run-id-file /proc/id cannot be written", "Name a file in a directory of yours."),
-    ],
-)
-def test_a_run_id_file_that_cannot_be_is_told_before_the_run(
-    place: Place, file: str, message: str, hint: str
-) -> None:
-    ended = place.run("run", place.flow("letters"), "--run-id-file", file)
-    if ended.code == 1 and file.startswith("/proc"):
-        pytest.skip("root may write anywhere, as far as can be asked")
-    assert ended.stderr == f"Invalid command:\n    {message}\n    {hint}\n"
+def test_a_run_id_file_that_cannot_be_is_told_before_the_run(place: Place) -> None:
+    ended = place.run("run", place.flow("letters"), "--run-id-file", "no/such/id")
+    assert ended.stderr == (
+        "Invalid command:\n"
+        "    --run-id-file no/such/id: there is no directory HERE/no/such\n"
+        "    mkdir -p HERE/no/such\n"
+    )
     assert (ended.stdout, ended.code) == ("", 2)
-    assert not Path(place.root / ".asyncflow").exists()
+    assert not (place.root / ".asyncflow").exists()
 
 
 def test_a_step_larger_than_the_machine_is_refused_before_the_run(place: Place) -> None:
