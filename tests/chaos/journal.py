@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.processes import is_alive
 
-__all__ = ["Entry", "living", "read_journal"]
+__all__ = ["Entry", "living", "read_journal", "wait_for_begin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,14 @@ def read_journal(path: Path) -> list[Entry]:
             Entry(what, int(run), step, int(task), int(attempt), where, int(pid), int(started), float(at))
         )
     return entries
+
+
+def wait_for_begin(path: Path, step: str, within_s: float = 30.0) -> None:
+    """Wait until user code of a step has begun. Raises AssertionError if it does not."""
+    deadline = time.monotonic() + within_s
+    while not any(entry.what == "begin" and entry.step == step for entry in read_journal(path)):
+        assert time.monotonic() < deadline, f"step {step} has not begun after {within_s:g} s"
+        time.sleep(0.01)
 
 
 def living(entries: list[Entry]) -> list[Entry]:

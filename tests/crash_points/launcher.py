@@ -2,8 +2,8 @@
 
 The bomb is described by environment variables. Real functions are wrapped in this process before the command starts,
 so that every fork of it is wrapped too; a counter in a shared file numbers the passages of all of them together. At
-the chosen passage one process is killed with SIGKILL: the one that passes, the scheduler, or the zygote. A process
-that has killed another stands still from then on, as if the power had gone: it must be swept up with the rest.
+the chosen passage one process is killed with SIGKILL: the one that passes, the scheduler, or the zygote. A task that
+has killed another process stands still from then on, as if the power had gone: it must be swept up with the rest.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ class Fuse:
         return int(count)
 
     def _explode(self) -> None:
-        victim = self._victim()
-        os.kill(victim, signal.SIGKILL)
-        if self._bomb.victim == "zygote" and os.getpid() == self._bomb.scheduler:
-            return
-        time.sleep(3600)
+        scheduler = self._bomb.scheduler
+        is_task = scheduler not in (os.getpid(), os.getppid())
+        os.kill(self._victim(), signal.SIGKILL)
+        if is_task:
+            time.sleep(3600)
 
     def _victim(self) -> int:
         if self._bomb.victim == "self":

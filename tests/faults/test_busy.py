@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.commands import Invocation, Workplace
+from tests.chaos.journal import wait_for_begin
 from tests.chaos.subject import reference_of
 from tests.faults.support import FLOW, assert_clear, assert_recovers, run_flow
 
@@ -53,13 +53,6 @@ def started(place: Workplace, *args: str) -> Invocation:
     )
 
 
-def wait_for_work(place: Workplace, lines: int) -> None:
-    deadline = time.monotonic() + 30
-    while not (place.journal.exists() and place.journal.read_text().count("begin work") >= lines):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_lock_held_for_a_while_only_costs_that_while(used: Workplace) -> None:
     # Given another process that writes for three seconds
     with locked(used) as db:
@@ -91,7 +84,7 @@ def test_a_lock_held_for_ever_stops_a_run_loudly_and_it_goes_on_after(
     # Given a run at work
     slow = ("--seconds", "0.5")
     invocation = started(place, *slow, "--max-workers", "1")
-    wait_for_work(place, 1)
+    wait_for_begin(place.journal, "work")
     # When another process takes the write lock and keeps it
     with locked(place):
         ended = invocation.wait(60)

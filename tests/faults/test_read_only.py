@@ -47,10 +47,14 @@ def test_a_run_says_that_the_store_is_read_only(frozen: Workplace, disk: Disk, e
 
 @pytest.mark.parametrize(
     "command",
-    [("runs",), ("runs", "--json"), ("logs", "1/work"), ("dump", "1/end"), ("doctor",)],
+    [("runs",), ("runs", "--json"), ("logs", "1/work"), ("dump", "1/end")],
     ids=" ".join,
 )
 def test_what_only_reads_reads(frozen: Workplace, command: tuple[str, ...]) -> None:
     ended = frozen.run(*command)
     assert ended.code == 0, ended.text
     assert ended.stdout.strip()
+
+
+def test_doctor_finds_everything_but_the_right_to_write(frozen: Workplace) -> None:
+    assert_clear(frozen.run("doctor"), READ_ONLY)

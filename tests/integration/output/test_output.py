@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.commands import Ended, Invocation, Workplace
+from tests.chaos.commands import ASYNCFLOW, Ended, Invocation, Workplace
 from tests.chaos.processes import is_alive, kill_marked, marked, wait_until_gone
 
 FLOWS = Path(__file__).with_name("flows")
@@ -71,16 +74,40 @@ def test_a_million_lines_are_logged_and_the_scheduler_does_not_grow(place: Workp
     )
 
 
-def test_any_byte_is_kept_and_none_reaches_the_terminal_raw(place: Workplace) -> None:
-    ended = run(place, "binary")
-    lines = log_of(place, "start").split(b"\n")
-    expected = [b"%d:" % number + BLOCK for number in range(50)]
-    assert lines[:50] == expected
+def run_on_terminal(place: Workplace, flow: str) -> bytes:
+    """Run a flow with a terminal for its output; return what a person would have been shown."""
+    master, slave = pty.openpty()
+    command = [ASYNCFLOW, "run", str(FLOWS / f"{flow}.py")]
+    with subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=place.environment("chaos-pty"), cwd=place.root
+    ) as process:
+        os.close(slave)
+        shown = bytearray()
+        while True:
+            try:
+                shown += os.read(master, 1 << 16)
+            except OSError:  # the last one to write has closed it
+                break
+        os.close(master)
+        assert process.wait(30) == 0
+    return bytes(shown)
+
+
+def test_any_byte_is_kept(place: Workplace) -> None:
+    run(place, "binary")
+    lines = log_of(place, "start", "--stdout").split(b"\n")
+    assert lines[:50] == [b"%d:" % number + BLOCK for number in range(50)]
     assert lines[50] == b"\x1b]0;owned\x07\x1b[2J[bold red]no markup[/]"
     assert log_of(place, "start", "--stderr").split(b"\n")[0] == b"err\xff\xfe\x00"
-    assert "[bold red]no markup[/]" in ended.stdout
-    assert b"\x1b]0;" not in ended.out
-    assert b"\x1b[2J" not in ended.out
+
+
+def test_a_terminal_obeys_nothing_that_a_task_prints(place: Workplace) -> None:
+    shown = run_on_terminal(place, "binary")
+    assert b"[bold red]no markup[/]" in shown
+    assert b"\x1b]0;" not in shown
+    assert b"\x1b[2J" not in shown
+    assert b"\x00" not in shown
+    assert b"\x9b" not in shown
 
 
 def test_half_lines_and_progress_bars_are_kept_as_they_were(place: Workplace) -> None:
