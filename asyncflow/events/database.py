@@ -142,6 +142,8 @@ def store_error(error: sqlite3.Error, path: str, what: str) -> StoreError:
         what: What could not be done, a sentence without full stop.
     """
     name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+    if name.startswith("SQLITE_CANTOPEN") and _is_refused(path):
+        name = f"SQLITE_READONLY, told as {name}"  # a log that cannot be made beside the database
     for prefix, reason, hint in _REASONS:
         if name.startswith(prefix):
             return StoreError(f"{what}: {reason} ({path}: {error}, {name})", hint=hint)
@@ -178,6 +180,12 @@ _REASONS = (
     ),
     ("SQLITE_PERM", "no permission", "Make the directory and its files yours and writable."),
 )
+
+
+def _is_refused(path: str) -> bool:
+    """Tell whether the database's directory is there, and nothing can be made in it."""
+    directory = os.path.dirname(os.path.abspath(path))
+    return os.path.isdir(directory) and not os.access(directory, os.W_OK | os.X_OK)
 
 
 def _connect(path: str) -> sqlite3.Connection:

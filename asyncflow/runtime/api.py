@@ -28,7 +28,7 @@ from asyncflow.runtime.clock import Clock, SystemClock
 from asyncflow.runtime.driver import Driver
 from asyncflow.runtime.lease import held_lease, keep_lease
 from asyncflow.runtime.signals import watch_signals
-from asyncflow.store.layout import DATABASE
+from asyncflow.store.layout import DATABASE, run_directory
 from asyncflow.worker.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ async def _start(request: RunRequest, home: str, zygote: Zygote, observer: Obser
 
     clock = SystemClock()
     async with SqliteLog(os.path.join(home, DATABASE)) as log:
-        run = await log.create_run_id()
+        run = await _new_run_id(log, home)
         async with held_lease(log, run):
             key = await anyio.to_thread.run_sync(_write_parameters, request, home, run)
             observer.registered(run)
@@ -142,6 +142,14 @@ async def _start(request: RunRequest, home: str, zygote: Zygote, observer: Obser
             )
             session = _Session(log=log, clock=clock, observer=observer, zygote=zygote, request=request)
             return await session.drive(spec, state, lambda attempts: [first])
+
+
+async def _new_run_id(log: SqliteLog, home: str) -> int:
+    """Return a run id of which nothing is in the store, even when the database that knew of it was lost."""
+    run = await log.create_run_id()
+    while os.path.exists(run_directory(home, run)):  # noqa: ASYNC240 - one stat
+        run = await log.create_run_id()
+    return run
 
 
 async def _continue(
@@ -257,5 +265,6 @@ def _first_of_ours(group: BaseExceptionGroup[Any]) -> BaseException:  # Any: exc
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:  # Any: as above
     found: list[BaseException] = []
     for error in group.exceptions:
-        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+        nested: BaseExceptionGroup[Any] | None = error if isinstance(error, BaseExceptionGroup) else None
+        found.extend([error] if nested is None else _leaves(nested))
     return found

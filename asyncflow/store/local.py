@@ -203,6 +203,20 @@ class LocalStore:
         except ValueError as error:
             raise damaged(path, what, str(error)) from error
 
+    def discard_manifest(self, run: int, task: int, attempt: int) -> None:
+        """Remove what stands where an attempt that is about to begin will leave its manifest, if anything does.
+
+        That is the manifest of another run, whose id was given again because the database was lost or cut off.
+        Raises StoreError.
+        """
+        path = manifest_path(self.root, run, task, attempt)
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise write_failure(error, path, "An attempt's manifest") from error
+
     def has_manifest(self, run: int, task: int, attempt: int) -> bool:
         """Say whether an attempt left a manifest."""
         return os.path.exists(manifest_path(self.root, run, task, attempt))

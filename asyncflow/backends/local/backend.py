@@ -106,7 +106,9 @@ class LocalBackend:
             raise PlatformError(
                 f"no task can be started any more: {self._failure or 'the backend is closed'}"
             )
-        self._store.discard_manifest(spec.run, *spec.attempt)  # 1.3 us; one that is there is not this attempt's
+        self._store.discard_manifest(
+            spec.run, *spec.attempt
+        )  # 1.3 us; one that is there is not this attempt's
         self._open()
         self._last_token += 1
         flight = Flight(spec, self._last_token)
