@@ -32,5 +32,5 @@ class Frame(NamedTuple):
 
     scope: int
     """Task id of the split that opened the scope."""
-    index: int
+    index: int  # pyright: ignore[reportIncompatibleMethodOverride]  # the word of the flow API; `tuple.index` is never meant
     """Position of this branch in the scope, 0 .. width-1."""

@@ -24,7 +24,15 @@ from asyncflow.machine.rules.stopping import begin_stopping, cancel_attempt
 from asyncflow.machine.state import TaskState
 from asyncflow.machine.turn import TurnUnderWay
 
-__all__ = ["MAX_FALLBACKS", "MAX_LOSSES", "accept_failure", "accept_loss", "fail_task", "has_retry", "retry_delay"]
+__all__ = [
+    "MAX_FALLBACKS",
+    "MAX_LOSSES",
+    "accept_failure",
+    "accept_loss",
+    "fail_task",
+    "has_retry",
+    "retry_delay",
+]
 
 MAX_FALLBACKS = 3
 MAX_LOSSES = 100
@@ -55,9 +63,7 @@ def accept_loss(turn: TurnUnderWay, task: TaskState, fact: WorkerLost) -> None:
         cancel_attempt(turn, task)
     elif fact.is_our_fault and task.losses < MAX_LOSSES:
         turn.emit(
-            AttemptLost(
-                at=turn.at, cause=turn.cause, task=task.id, number=task.number, reason=fact.reason
-            )
+            AttemptLost(at=turn.at, cause=turn.cause, task=task.id, number=task.number, reason=fact.reason)
         )
         _schedule(turn, task, turn.at, is_fallback=task.is_fallback, uses_retry=False)
     else:
@@ -133,6 +139,7 @@ def _is_worth_retry(policy: RetryPolicy, error: ErrorInfo) -> bool:
 def _error_of(task: TaskState, fact: WorkerLost) -> ErrorInfo:
     if task.is_timed_out:
         return ErrorInfo(
-            "asyncflow.TimeoutException", "the step ran past its @timeout and did not end by itself; it was killed"
+            "asyncflow.TimeoutException",
+            "the step ran past its @timeout and did not end by itself; it was killed",
         )
     return ErrorInfo("asyncflow.WorkerLost", fact.reason)

@@ -60,7 +60,9 @@ class _Done:
 def transition_problem(node: StepNode, outcome: Succeeded) -> str | None:
     """Say what is wrong with a reported transition, or None if the step may hand on like that."""
     if node.transition is Transition.SWITCH and outcome.chosen not in node.next:
-        return f"step {node.name} chose {outcome.chosen!r}, which is none of its targets {', '.join(node.next)}"
+        return (
+            f"step {node.name} chose {outcome.chosen!r}, which is none of its targets {', '.join(node.next)}"
+        )
     if node.transition in (Transition.FOREACH, Transition.PARALLEL) and outcome.width is None:
         return f"step {node.name} reported no number of items"
     return None
@@ -114,9 +116,7 @@ def bring_forth(turn: TurnUnderWay, first: Birth) -> None:
             stack.append(_births_after(turn, done))
 
 
-def _arrival(
-    state: RunState, node: StepNode, chosen: str | None, frames: tuple[Frame, ...]
-) -> int | None:
+def _arrival(state: RunState, node: StepNode, chosen: str | None, frames: tuple[Frame, ...]) -> int | None:
     if node.transition is Transition.LINEAR:
         target = node.next[0]
     elif node.transition is Transition.SWITCH and chosen is not None:
@@ -135,9 +135,7 @@ def _births_after(turn: TurnUnderWay, done: _Done) -> Iterator[Birth]:
     elif node.transition is not Transition.END:
         target = node.next[0] if node.transition is Transition.LINEAR else str(done.chosen)
         iteration = done.iteration + 1 if target == node.name else 0
-        yield Birth(
-            target, done.manifest, done.frames, iteration=iteration, may_be_cloned=done.is_cloned
-        )
+        yield Birth(target, done.manifest, done.frames, iteration=iteration, may_be_cloned=done.is_cloned)
 
 
 def _open_scope(turn: TurnUnderWay, done: _Done) -> Iterator[Birth]:
@@ -169,7 +167,9 @@ def _scope_problem(state: RunState, node: StepNode, width: int) -> str | None:
     if node.transition is Transition.FOREACH and limits.max_splits is not None and width > limits.max_splits:
         return f"the foreach of step {node.name} has {width} items, more than --max-num-splits {limits.max_splits}"
     if node.transition is Transition.PARALLEL and width > limits.slots:
-        return f"step {node.name} wants {width} tasks at the same time, more than --max-workers {limits.slots}"
+        return (
+            f"step {node.name} wants {width} tasks at the same time, more than --max-workers {limits.slots}"
+        )
     return None
 
 

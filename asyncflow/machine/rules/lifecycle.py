@@ -35,9 +35,7 @@ def begin_run(turn: TurnUnderWay, fact: RunRequested) -> None:
 
 def change_driver(turn: TurnUnderWay, fact: DriverStarted) -> None:
     """Record who goes on with the run; what became of the attempts in flight is told by the backend."""
-    turn.emit(
-        DriverChanged(at=turn.at, cause=turn.cause, host=fact.host, pid=fact.pid, limits=fact.limits)
-    )
+    turn.emit(DriverChanged(at=turn.at, cause=turn.cause, host=fact.host, pid=fact.pid, limits=fact.limits))
 
 
 def change_limits(turn: TurnUnderWay, fact: LimitsRequested) -> None:

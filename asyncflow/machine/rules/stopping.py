@@ -19,7 +19,14 @@ from asyncflow.machine.facts import CancelRequested
 from asyncflow.machine.state import RunState, TaskState
 from asyncflow.machine.turn import TurnUnderWay
 
-__all__ = ["ask_all_to_stop", "begin_stopping", "cancel_attempt", "cancel_run", "finish_if_done", "force_stop"]
+__all__ = [
+    "ask_all_to_stop",
+    "begin_stopping",
+    "cancel_attempt",
+    "cancel_run",
+    "finish_if_done",
+    "force_stop",
+]
 
 
 def begin_stopping(turn: TurnUnderWay, why: str) -> None:
@@ -44,7 +51,9 @@ def cancel_run(turn: TurnUnderWay, fact: CancelRequested) -> None:
     ask_all_to_stop(turn, force=fact.force)
     if len(turn.events) == before:
         turn.emit(
-            FactIgnored(at=turn.at, cause=turn.cause, fact="CancelRequested", why="the run is stopping already")
+            FactIgnored(
+                at=turn.at, cause=turn.cause, fact="CancelRequested", why="the run is stopping already"
+            )
         )
 
 

@@ -1,0 +1,242 @@
+"""A world for the machine: workers that succeed, fail, vanish, repeat themselves; drivers that die.
+
+Everything is drawn from one seed. The world plays backend, log and clock, and checks the laws as it goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from asyncflow.machine.commands import Command, Launch, Stop
+from asyncflow.machine.decide import outstanding, step_all
+from asyncflow.machine.events import (
+    AttemptSucceeded,
+    Event,
+    FactIgnored,
+    Limits,
+    RunFinished,
+    ScopeOpened,
+    TaskCloned,
+)
+from asyncflow.machine.evolve import fold
+from asyncflow.machine.facts import (
+    CancelRequested,
+    DriverStarted,
+    Fact,
+    LimitsRequested,
+    RunRequested,
+    TimerFired,
+    WorkerLost,
+    WorkerReported,
+    WorkerStarted,
+)
+from asyncflow.machine.graph import Transition
+from asyncflow.machine.ids import Attempt, ManifestKey
+from asyncflow.machine.invariants import check_invariants
+from asyncflow.machine.outcome import ErrorInfo, Failed, Succeeded
+from asyncflow.machine.rules.timers import next_wake
+from asyncflow.machine.state import CloneKey, CloneSource, RunState
+from tests.property.flows import Flow, Key
+
+__all__ = ["Weather", "World"]
+
+RUN = 1
+
+
+@dataclass(frozen=True)
+class Weather:
+    """How unfriendly the world is: chances per fact, 0 to 1."""
+
+    failure: float = 0.0
+    loss: float = 0.0
+    our_fault: float = 0.0
+    repeat: float = 0.0
+    crash: float = 0.0
+    limits: float = 0.0
+    cancel: float = 0.0
+    delay: float = 0.0
+    """That time passes up to the next timer although attempts run: timeouts, grace times."""
+
+
+@dataclass
+class World:
+    """One run of one flow, to its end."""
+
+    flow: Flow
+    random: Random
+    weather: Weather = Weather()
+    clones: dict[CloneKey, CloneSource] = field(default_factory=dict)
+    keep_going: bool = False
+    log: list[Event] = field(default_factory=list)
+    turns: list[int] = field(default_factory=list)
+    """Length of the log after each turn."""
+    now: float = 1000.0
+    in_flight: dict[Attempt, Launch] = field(default_factory=dict)
+    stop_asked: dict[Attempt, bool] = field(default_factory=dict)
+    launches: list[Launch] = field(default_factory=list)
+    told: list[Fact] = field(default_factory=list)
+    keys: dict[int, Key] = field(default_factory=dict)
+    results: dict[Key, ManifestKey] = field(default_factory=dict)
+    inputs: dict[Key, list[ManifestKey]] = field(default_factory=dict)
+    was_cancelled: bool = False
+
+    def __post_init__(self) -> None:
+        self.state = RunState(graph=self.flow.graph, clones=self.clones)
+
+    def run(self, *, most_turns: int = 5000) -> RunState:
+        """Begin the run and see it to its end."""
+        limits = Limits(slots=self.random.randint(3, 6), keep_going=self.keep_going, failure_grace_s=3.0)
+        self.tell(RunRequested(at=self.now, run=RUN, user="u", limits=limits))
+        for _ in range(most_turns):
+            if self.state.is_over:
+                return self.state
+            self.happen()
+        raise AssertionError(f"the run did not end; it holds {self.state}")
+
+    def happen(self) -> None:
+        """Let one thing happen."""
+        draw, weather = self.random.random, self.weather
+        if draw() < weather.crash:
+            self.crash()
+        elif draw() < weather.repeat and self.told:
+            self.repeat()
+        elif draw() < weather.limits:
+            limits = self.state.limits._replace(slots=self.random.randint(3, 8))
+            self.tell(LimitsRequested(at=self.now, limits=limits))
+        elif draw() < weather.cancel:
+            self.was_cancelled = True
+            self.tell(CancelRequested(at=self.now, by="test", force=draw() < 0.3))
+        else:
+            self.proceed()
+
+    def proceed(self) -> None:
+        """An attempt moves on, or time passes."""
+        wake_at = next_wake(self.state)
+        if self.in_flight and (wake_at is None or self.random.random() >= self.weather.delay):
+            attempts = list(self.in_flight)
+            self.tell(*self.advance(self.random.choice(attempts)))
+        elif wake_at is not None:
+            self.now = max(self.now, wake_at)
+            self.tell(TimerFired(at=self.now))
+        else:
+            raise AssertionError(f"nothing can happen any more: {self.state}")
+
+    def advance(self, attempt: Attempt) -> list[Fact]:
+        """An attempt in flight starts, or ends."""
+        self.now += self.random.random()
+        task = self.state.tasks[attempt.task]
+        if not task.is_started and self.random.random() < 0.7:
+            return [WorkerStarted(at=self.now, attempt=attempt, where="w", pid=attempt.task)]
+        launch = self.in_flight.pop(attempt)
+        return [self.end_of(attempt, launch)]
+
+    def end_of(self, attempt: Attempt, launch: Launch) -> Fact:
+        """Say how an attempt ends."""
+        draw, weather = self.random.random, self.weather
+        if self.stop_asked.get(attempt) and draw() < 0.7:
+            return WorkerLost(at=self.now, attempt=attempt, reason="stopped")
+        if draw() < weather.our_fault:
+            return WorkerLost(at=self.now, attempt=attempt, reason="zygote died", is_our_fault=True)
+        if launch.fallback is None:
+            if draw() < weather.loss:
+                return WorkerLost(at=self.now, attempt=attempt, reason="killed", exit_code=-9)
+            if draw() < weather.failure and not launch.catches:
+                error = ErrorInfo("ValueError", "bad", is_retryable=draw() < 0.9)
+                return WorkerReported(at=self.now, attempt=attempt, outcome=Failed(error=error))
+        return WorkerReported(at=self.now, attempt=attempt, outcome=self.success(launch))
+
+    def success(self, launch: Launch) -> Succeeded:
+        """What the flow's own code would report."""
+        key = self.key_of(launch)
+        node = self.flow.graph.steps[launch.step]
+        is_foreach = node.transition in (Transition.FOREACH, Transition.PARALLEL)
+        return Succeeded(
+            width=self.flow.width_of(key) if is_foreach else None,
+            chosen=self.flow.choice_of(key) if node.transition is Transition.SWITCH else None,
+            caught=launch.fallback,
+        )
+
+    def repeat(self) -> None:
+        """Say once more what was said, perhaps long ago; it may change nothing."""
+        fact = self.random.choice(self.told)
+        if isinstance(fact, (CancelRequested, LimitsRequested, DriverStarted, TimerFired)):
+            return
+        attempt = getattr(fact, "attempt", None)
+        if isinstance(attempt, Attempt) and attempt in self.in_flight and not isinstance(fact, WorkerStarted):
+            return
+        before = len(self.log)
+        self.tell(replace(fact, at=self.now))
+        new = self.log[before:]
+        assert all(isinstance(event, FactIgnored) for event in new), f"{fact} again led to {new}"
+
+    def crash(self) -> None:
+        """The driver dies; another folds the log, asks after what was in flight, and goes on."""
+        state = fold(self.flow.graph, self.log, self.clones)
+        assert state == self.state, "what was folded differs from what lived"
+        self.state = state
+        in_flight = [Attempt(task, state.tasks[task].number) for task in state.running]
+        known = {command.attempt for command in outstanding(state) if isinstance(command, Launch)}
+        assert known <= set(in_flight)
+        facts: list[Fact] = []
+        for attempt in in_flight:
+            launch = self.in_flight.pop(attempt)
+            if self.random.random() < 0.5:
+                facts.append(self.end_of(attempt, launch))
+            else:
+                facts.append(
+                    WorkerLost(at=self.now, attempt=attempt, reason="its driver died", is_our_fault=True)
+                )
+        self.tell(DriverStarted(at=self.now, host="h", pid=2, limits=state.limits), *facts)
+
+    def tell(self, *facts: Fact) -> None:
+        """One turn: tell the machine, keep the log, do as it asks, check the laws."""
+        self.told.extend(facts)
+        turn = step_all(self.state, facts)
+        for event in turn.events:
+            self._note(event)
+            self.log.append(event)
+        self.turns.append(len(self.log))
+        for command in turn.commands:
+            self._do(command)
+        check_invariants(self.state)
+
+    def key_of(self, launch: Launch) -> Key:
+        """Name a task by where it stands."""
+        return (launch.step, tuple(frame.index for frame in launch.frames), launch.iteration)
+
+    def _do(self, command: Command) -> None:
+        if isinstance(command, Stop):
+            if command.attempt in self.in_flight:
+                self.stop_asked[command.attempt] = True
+            return
+        assert command.attempt not in self.in_flight, f"{command.attempt} is launched twice"
+        assert command.attempt not in {launch.attempt for launch in self.launches[-50:]}
+        self.in_flight[command.attempt] = command
+        self.launches.append(command)
+        key = self.key_of(command)
+        self.keys[command.attempt.task] = key
+        if self.flow.graph.steps[command.step].closes is not None:
+            self.inputs[key] = list(command.inputs)
+
+    def _note(self, event: Event) -> None:
+        assert not any(isinstance(last, RunFinished) for last in self.log[-1:]) or isinstance(
+            event, FactIgnored
+        )
+        if isinstance(event, AttemptSucceeded):
+            key = self.keys[event.task]
+            assert key not in self.results, f"{key} succeeded twice"
+            self.results[key] = ManifestKey(RUN, event.task, event.number)
+        elif isinstance(event, TaskCloned):
+            frames = event.frames if event.frames is not None else self._frames_of(event)
+            key = (event.step, tuple(index for _, index in frames), event.iteration)
+            assert key not in self.results, f"{key} was cloned twice"
+            self.results[key] = event.origin
+
+    def _frames_of(self, event: TaskCloned) -> tuple[tuple[int, int], ...]:
+        opened = next(
+            known
+            for known in reversed(self.log)
+            if isinstance(known, ScopeOpened) and known.task == event.scope
+        )
+        return (*opened.frames, (opened.task, event.index))
