@@ -1,4 +1,4 @@
-"""Laws that hold for every flow, every order of things and every mishap. A failing seed is all it takes to see it again."""
+"""Laws that hold for every flow, every order of things and every mishap; a seed is all it takes to see one again."""
 
 from __future__ import annotations
 

@@ -20,10 +20,11 @@ from asyncflow.worker.spec import TaskSpec
 
 RUN = 1
 DAY_S = 86_400.0
+NEVER = RetryPolicy()
 BAD = Failed(error=ErrorInfo("ValueError", "bad"))
 
 
-def _foreach(retry: RetryPolicy = RetryPolicy()) -> Graph:
+def _foreach(retry: RetryPolicy = NEVER) -> Graph:
     nodes = [
         StepNode(name="start", transition=Transition.FOREACH, next=("work",)),
         StepNode(name="work", transition=Transition.LINEAR, next=("join",), retry=retry),

@@ -23,7 +23,7 @@ from asyncflow.machine.rules.stopping import begin_stopping
 from asyncflow.machine.state import CloneKey, RunState, TaskState
 from asyncflow.machine.turn import TurnUnderWay
 
-__all__ = ["Birth", "accept_success", "transition_problem", "bring_forth"]
+__all__ = ["Birth", "accept_success", "bring_forth", "transition_problem"]
 
 SPLITS = (Transition.SPLIT, Transition.FOREACH, Transition.PARALLEL)
 

@@ -23,7 +23,9 @@ def _graph(**end: object) -> Graph:
     return Graph(flow="F", start="start", end="end", steps={node.name: node for node in nodes})
 
 
-def _task(task: int, step: str, path: str = "", status: str = TaskStatus.SUCCEEDED, **more: object) -> TaskRow:
+def _task(
+    task: int, step: str, path: str = "", status: str = TaskStatus.SUCCEEDED, **more: object
+) -> TaskRow:
     return TaskRow(
         ORIGIN, task, step, path, 0, ORIGIN, 0, 0, None, 0, None, 0.0, status=status, attempt=1, **more
     )  # type: ignore[arg-type]
@@ -94,7 +96,12 @@ def test_the_plan_of_a_step_to_rerun_names_it_as_the_reason() -> None:
     steps = rerun_closure(graph, "join")
     plan = plan_resume(graph, tasks, clone_sources(tasks, graph, steps), steps)
     told = {item.step: (item.reused, item.why) for item in plan}
-    assert told == {"start": (1, ""), "work": (1, ""), "join": (0, "asked for"), "end": (0, "comes after join")}
+    assert told == {
+        "start": (1, ""),
+        "work": (1, ""),
+        "join": (0, "asked for"),
+        "end": (0, "comes after join"),
+    }
 
 
 @pytest.mark.parametrize("is_changed", [False, True])
