@@ -189,11 +189,28 @@ def test_a_damaged_blob_is_named_and_not_used(finished: Workplace, tmp_path: Pat
     # When it is shown, used, or looked for, Then it is named
     assert_clear(dump_of_noise(place), rf"noise .*({DAMAGED})", code=0)
     ended = place.run("resume", "1", "join")
-    assert_clear(ended, DAMAGED, "noise", r"asyncflow resume")
-    assert_clear(place.run("doctor"), DAMAGED, blob.name)
-    # And it heals when its step runs again
+    assert_clear(ended, DAMAGED, "noise", "Delete that file", str(blob), r"asyncflow resume")
+    assert_clear(place.run("doctor", "--thorough"), DAMAGED, blob.name)
+    # And it is made again when it is deleted, as the message says, and its step runs
+    blob.unlink()
     assert place.run("resume", "1", "work").code == 0
     assert place.run("doctor").code == 0
+
+
+def test_a_thorough_doctor_finds_one_wrong_byte_in_an_artifact_that_is_mapped(
+    finished: Workplace, tmp_path: Path
+) -> None:
+    # Given an artifact so large that reading it does not compare its digest
+    place = copy_of(finished, tmp_path / "work")
+    ended = place.run("run", str(FLOW), "--kilobytes", "1500")
+    assert ended.code == 0, ended.text
+    largest = max(
+        (place.home / "blobs").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0
+    )
+    flip(largest, 700_000)
+    # Then the thorough look names it
+    assert place.run("doctor").code == 0
+    assert_clear(place.run("doctor", "--thorough"), DAMAGED, largest.name)
 
 
 def test_a_deleted_blob_is_named_and_made_again_by_its_step(
