@@ -78,9 +78,14 @@ class Invocation:
         """Whether the command has not ended."""
         return self.process.poll() is None
 
-    def wait_for_zygote(self) -> float:
-        """Wait until the zygote is forked, or the command has ended; return the time (monotonic)."""
-        while self.is_running and not has_child(self.pid):
+    def wait_for_birth(self, run_id_file: Path | None) -> float:
+        """Wait until the command drives a run, or has ended; return the time (monotonic).
+
+        That is when it has written the run's id, or without a file for it, when it has a zygote.
+        """
+        while self.is_running:
+            if has_child(self.pid) if run_id_file is None else run_id_file.exists():
+                break
             time.sleep(0.003)
         return time.monotonic()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
@@ -29,7 +29,7 @@ class Strike:
 
     victim: Victim
     when: float
-    """As a share of the time an undisturbed run takes from its zygote on, counted from there or the strike before.
+    """As a share of the time an undisturbed run takes from its birth on, counted from there or the strike before.
 
     Below zero: during the start of the command, as a share of the time that takes."""
     pick: float
@@ -63,8 +63,23 @@ def plan_of(seed: int, shapes: Sequence[Shape]) -> Plan:
     strikes = [_strike(random, 0)]
     while len(strikes) < 5 and random.random() < 0.45:
         strikes.append(_strike(random, len(strikes)))
+    if shape.leaves_processes:
+        strikes = _without_double_deaths(strikes)
     options = HEALING if not shape.heals and random.random() < 0.4 else ()
     return Plan(seed, shape, tuple(strikes), random.random() < 0.4, random.random() < 0.5, options)
+
+
+def _without_double_deaths(strikes: list[Strike]) -> list[Strike]:
+    """Let no scheduler die right after its zygote.
+
+    Between the two deaths nobody may have been left to find a process that has shed parent, session, name and
+    environment. That is the one thing that is not promised.
+    """
+    kept: list[Strike] = []
+    for strike in strikes:
+        is_second = kept and kept[-1].victim is Victim.ZYGOTE and strike.victim is Victim.SCHEDULER
+        kept.append(replace(strike, victim=Victim.ZYGOTE) if is_second else strike)
+    return kept
 
 
 def _strike(random: Random, position: int) -> Strike:

@@ -130,7 +130,8 @@ class Round:
     def _moment_of(self, invocation: Invocation, strike: Strike) -> float:
         if strike.when < 0:
             return time.monotonic() - strike.when * self._reference.start_s
-        return invocation.wait_for_zygote() + strike.when * self._reference.work_s
+        run_id_file = None if self._subject.chain else self._subject.run_id_file
+        return invocation.wait_for_birth(run_id_file) + strike.when * self._reference.work_s
 
     def _hit(self, invocation: Invocation, strike: Strike) -> bool:
         """Kill the victim as soon as there is one; False when the command ended before."""

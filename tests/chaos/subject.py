@@ -29,7 +29,7 @@ class Reference:
 
     results: dict[Place, dict[str, str]]
     start_s: float
-    """From the start of the command until there is a zygote, seconds."""
+    """From the start of the command until the run has an id, seconds."""
     work_s: float
     """From there to the end, seconds."""
 
@@ -39,15 +39,16 @@ def reference_of(
 ) -> Reference:
     """Run a flow undisturbed and keep what it leaves. Raises Fault if even that does not work."""
     place = Workplace.make(directory)
-    invocation = place.start("run", str(flow), *options)
+    run_id_file = place.root / "run-id"
+    invocation = place.start("run", str(flow), "--run-id-file", str(run_id_file), *options)
     begin = time.monotonic()
-    forked = invocation.wait_for_zygote()
+    born = invocation.wait_for_birth(run_id_file)
     ended = invocation.wait()
     if ended.code != 0:
         raise Fault(f"an undisturbed run of {flow.name} exits {ended.code}\n{ended.text[-3000:]}")
     record = read_run(place.home, run_ids(place.home)[0])
     results = read_results(place.home, record, varying=varying)
-    return Reference(results, forked - begin, begin + ended.seconds - forked)
+    return Reference(results, born - begin, begin + ended.seconds - born)
 
 
 @dataclass(slots=True)
