@@ -17,16 +17,17 @@ from asyncflow.cli.flow_file import ChosenFlow
 from asyncflow.cli.options import RunOptions
 from asyncflow.cli.terminal import Span, Style
 from asyncflow.errors import ExitCode, UserError
-from asyncflow.machine.events import Event, Limits, RunStatus
-from asyncflow.machine.graph import Graph
-from asyncflow.machine.ids import Attempt
+from asyncflow.machine.graph import Resources
 from asyncflow.version import __version__
 
 if TYPE_CHECKING:
-    from asyncflow.flow.graph import FlowGraph
+    from asyncflow.flow.graph import FlowGraph, StepInfo
+    from asyncflow.machine.events import Event, Limits
+    from asyncflow.machine.graph import Graph
+    from asyncflow.machine.ids import Attempt
     from asyncflow.runtime.api import RunRequest, RunResult
 
-__all__ = ["ResourcesError", "describe", "drive", "limits_of"]
+__all__ = ["ResourcesError", "check_resources", "describe", "drive", "limits_of"]
 
 
 class ResourcesError(UserError):
@@ -45,15 +46,29 @@ class _UI(Protocol):
     def close(self) -> None: ...
 
 
-def limits_of(options: RunOptions, graph: FlowGraph) -> Limits:
-    """Return the run's capacity: what was asked for, on this machine.
+def check_resources(graph: FlowGraph) -> None:
+    """See that no step asks for more than this machine has.
 
     Raises:
-        ResourcesError: A step asks for more than the machine has.
+        ResourcesError: One does.
     """
+    nodes = graph.to_machine().steps
+    asking = [info for info in graph.steps.values() if nodes[info.name].resources != Resources()]
+    if not asking:
+        return
     from asyncflow.backends.local.capacity import cpu_count, gpu_count, memory_mb
 
-    limits = Limits(
+    there = Resources(cpu=cpu_count(), memory_mb=memory_mb(), gpu=gpu_count())
+    for info in asking:
+        _check_step(info, nodes[info.name].resources, there)
+
+
+def limits_of(options: RunOptions) -> Limits:
+    """Return the run's capacity: what was asked for, on this machine. Called after the fork."""
+    from asyncflow.backends.local.capacity import cpu_count, gpu_count, memory_mb
+    from asyncflow.machine.events import Limits
+
+    return Limits(
         slots=options.max_workers,
         cpu=cpu_count(),
         memory_mb=memory_mb(),
@@ -62,8 +77,6 @@ def limits_of(options: RunOptions, graph: FlowGraph) -> Limits:
         failure_grace_s=options.failure_grace_s,
         max_splits=options.max_num_splits,
     )
-    _check_resources(graph, limits)
-    return limits
 
 
 def describe(flow: ChosenFlow, options: RunOptions, argv: Sequence[str]) -> dict[str, Any]:  # Any: JSON-like
@@ -153,6 +166,8 @@ def _make_ui(name: str, graph: Graph, steps: Mapping[int, str] | None) -> _UI:
 
 
 def _tell_end(ended: RunResult, home: str) -> int:
+    from asyncflow.machine.events import RunStatus
+
     if ended.status is RunStatus.SUCCEEDED:
         return ExitCode.OK
     if ended.status is RunStatus.CANCELLED:
@@ -165,19 +180,16 @@ def _tell_end(ended: RunResult, home: str) -> int:
     return ExitCode.FAILURE
 
 
-def _check_resources(graph: FlowGraph, limits: Limits) -> None:
-    for info in graph.steps.values():
-        needs = graph.to_machine().steps[info.name].resources
-        for name, wanted, there in (
-            ("cpu", needs.cpu, limits.cpu),
-            ("memory", needs.memory_mb, limits.memory_mb),
-            ("gpu", needs.gpu, limits.gpu),
-        ):
-            if wanted is not None and there is not None and wanted > there:
-                unit = " MB" if name == "memory" else ""
-                raise ResourcesError(
-                    f"Step {info.name} asks for {name}={wanted:g}{unit}, and this machine has {there:g}{unit}",
-                    where=info.where,
-                    source=info.source,
-                    hint=f"Lower {name} in @resources of step {info.name}, or run it on a larger machine.",
-                )
+def _check_step(info: StepInfo, needs: Resources, there: Resources) -> None:
+    for name, unit, wanted, limit in (
+        ("cpu", "", needs.cpu, there.cpu),
+        ("memory", " MB", needs.memory_mb, there.memory_mb),
+        ("gpu", "", needs.gpu, there.gpu),
+    ):
+        if wanted is not None and limit is not None and wanted > limit:
+            raise ResourcesError(
+                f"Step {info.name} asks for {name}={wanted:g}{unit}, and this machine has {limit:g}{unit}",
+                where=info.where,
+                source=info.source,
+                hint=f"Lower {name} in @resources of step {info.name}, or run it on a larger machine.",
+            )

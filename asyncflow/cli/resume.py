@@ -236,12 +236,12 @@ def _rerun_steps(graph: FlowGraph, step: str | None) -> tuple[str, ...]:
 
 
 def _carry_out(plan: _Plan) -> int:
-    from asyncflow.cli.launch import describe, drive, limits_of
+    from asyncflow.cli.launch import check_resources, describe, drive, limits_of
     from asyncflow.events.rows import LIVING
     from asyncflow.flow.options import user_name
     from asyncflow.flow.parameters import constants_of
 
-    limits = limits_of(plan.options, plan.graph)
+    check_resources(plan.graph)
     check_run_id_file(plan.options.run_id_file)
     user = plan.row.user if plan.in_place else user_name()
     flow_class = plan.flow.flow_class
@@ -258,7 +258,7 @@ def _carry_out(plan: _Plan) -> int:
             parameters=values,
             constants=constants_of(flow_class),
             graph_info=plan.graph.to_info(),
-            limits=limits,
+            limits=limits_of(plan.options),
             user=user,
             tags=plan.options.tags,
             meta=describe(plan.flow, plan.options, sys.argv),

@@ -49,7 +49,7 @@ def _tell_task(row: RunRow, task: TaskRow, printed: Sequence[str]) -> None:
     traceback = (task.error_traceback or "").rstrip().splitlines()
     terminal.err()
     for line in _shortened(traceback) if traceback else _said(task):
-        terminal.err("    ", line)
+        terminal.err(f"    {line}".rstrip())
     before = _before(printed, traceback)[-_LOG_LINES:]
     if before:
         terminal.err()

@@ -157,13 +157,13 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
         options: How.
         given: Values of the flow's parameters as click parsed them, among others.
     """
-    from asyncflow.cli.launch import describe, drive, limits_of
+    from asyncflow.cli.launch import check_resources, describe, drive, limits_of
     from asyncflow.flow.options import given_values, resolve_parameters, user_name
     from asyncflow.flow.parameters import constants_of
     from asyncflow.store.home import make_home
 
     graph = flow.checked_graph()
-    limits = limits_of(options, graph)
+    check_resources(graph)
     check_run_id_file(options.run_id_file)
     user = user_name()
     values = resolve_parameters(flow.flow_class, given_values(flow.flow_class, given), user=user)
@@ -179,7 +179,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
             parameters=values,
             constants=constants_of(flow.flow_class),
             graph_info=graph.to_info(),
-            limits=limits,
+            limits=limits_of(options),
             user=user,
             tags=options.tags,
             meta=describe(flow, options, sys.argv),
