@@ -42,6 +42,8 @@ _MOST_UNSTARTED = 32
 """Launches that are on their way to the zygote at once; the others wait here, without pipes."""
 _CLOSE_S = 8.0
 """How long the zygote may take to kill everything and exit, before it is killed itself."""
+_LAST_WORDS_S = 0.5
+"""How long a zygote that has hung up may take to end by itself; then its exit code is its own."""
 _MOST_STILLBORN = 10
 """How many zygotes in a row may be killed before they are ready."""
 
@@ -394,8 +396,9 @@ class LocalBackend:
             )
 
     def _bury(self) -> None:
+        self._zygote.wait(_LAST_WORDS_S)
         self._zygote.kill()
-        sweep_orphans(self._run.store_root, self._run.run)
+        sweep_orphans(self._run.store_root, self._run.run, grace_s=0)
         self._zygote.kill_adopted()
 
     # To the driver

@@ -37,6 +37,7 @@ __all__ = [
 ALONE = 175
 """Exit code of a task's process that has reported and leaves no process behind; the zygote need not look for any."""
 _STOPPED = 128 + signal.SIGTERM
+_STOP_AGAIN_S = 0.02
 _ALL_KINDS = 0x40000000 if sys.platform == "linux" else 0  # __WALL of wait(2)
 _SIGCHLD = int(signal.SIGCHLD)
 _SIGTERM = int(signal.SIGTERM)
@@ -78,14 +79,17 @@ def stop_on_sigterm() -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         if not told:
             told.append(number)
-            raise TaskStopped(_STOPPED)
+            raise TaskStopped("the scheduler asked the task to stop (SIGTERM)")
 
     def notice(unraisable: sys.UnraisableHookArgs) -> None:
-        if unraisable.exc_type is TaskStopped:  # raised where it cannot be, such as in a __del__: once more
-            told.clear()
-            os.kill(os.getpid(), signal.SIGTERM)
+        if unraisable.exc_type is TaskStopped:  # raised where it cannot be, such as in a __del__
+            threading.Timer(_STOP_AGAIN_S, stop_again).start()
         else:
             sys.__unraisablehook__(unraisable)
+
+    def stop_again() -> None:
+        told.clear()
+        os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, stop)
     sys.unraisablehook = notice
@@ -101,7 +105,8 @@ def hold_sigterm() -> None:
 
 
 def open_streams() -> None:
-    """Make `sys.stdout` and `sys.stderr` anew: line-buffered, never failing on a character, not closing 1 and 2."""
+    """Make the standard streams anew: line-buffered, never failing on a character, not closing 0, 1 and 2."""
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the process
     sys.stdout = sys.__stdout__ = _stream(1)
     sys.stderr = sys.__stderr__ = _stream(2)
 

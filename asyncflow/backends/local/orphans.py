@@ -37,11 +37,16 @@ def mark_of(store_root: str, run: int) -> str:
     return f"{store_root}:{run}"
 
 
-def sweep_orphans(store_root: str, run: int) -> int:
+def sweep_orphans(store_root: str, run: int, *, grace_s: float = ZYGOTE_GRACE_S) -> int:
     """Kill every process that a dead driver's run has left on this machine, and wait until all are gone.
 
     Only for a run that nobody drives: the caller holds its lease, or drives it and has lost its zygote.
     Blocking: the time of one look through /proc when there is nothing to kill. Does nothing where there is no /proc.
+
+    Args:
+        store_root: The store's directory.
+        run: The run.
+        grace_s: How long a zygote that lives may take to kill what is below it; 0 where it is known to be dead.
 
     Returns:
         How many processes were found.
@@ -61,7 +66,7 @@ def sweep_orphans(store_root: str, run: int) -> int:
             )
         found |= left
         for pid, is_zygote in left.items():
-            if not is_zygote or waited_s > ZYGOTE_GRACE_S:
+            if not is_zygote or waited_s > grace_s:
                 kill_process(pid)
         time.sleep(_PAUSE_S)
     return len(found)

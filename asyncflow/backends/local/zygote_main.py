@@ -7,6 +7,7 @@ import socket
 import sys
 
 from asyncflow.backends.local.nursery import serve_and_exit
+from asyncflow.errors import AsyncflowError
 
 __all__ = ["main"]
 
@@ -21,7 +22,11 @@ def main() -> None:
     os.set_inheritable(control_fd, False)
     os.set_inheritable(report_fd, False)
     control = socket.socket(fileno=control_fd)
-    flow_class = load_flow(flow_file, flow_name)
+    try:
+        flow_class = load_flow(flow_file, flow_name)
+    except AsyncflowError as error:
+        sys.stderr.write(f"{error.headline}: {error}\n")
+        sys.exit(1)
     serve_and_exit(control, report_fd, flow_class)
 
 
