@@ -29,7 +29,9 @@ WIDTH = 110
 @click.argument("names", nargs=-1)
 @click.option("--runs", default=5, show_default=True, help="Runs of each contender; medians are compared.")
 @click.option("--metaflow-python", metavar="PYTHON", help="Interpreter of an environment that has Metaflow.")
-@click.option("--metaflow-wide", is_flag=True, help="Metaflow runs the wide foreach too: ten minutes a run.")
+@click.option(
+    "--metaflow-long", is_flag=True, help="Metaflow runs the wide foreach and the sequence too: an hour."
+)
 @click.option("--tiny", is_flag=True, help="Tiny sizes, one run: does it all work?")
 @click.option("--max-workers", default=16, show_default=True, help="Of every flow.")
 @click.option("--json", "json_file", default="benchmarks.json", show_default=True, help="Where figures go.")
@@ -40,7 +42,7 @@ def main(
     *,
     runs: int,
     metaflow_python: str | None,
-    metaflow_wide: bool,
+    metaflow_long: bool,
     tiny: bool,
     max_workers: int,
     json_file: str,
@@ -50,7 +52,7 @@ def main(
     """Measure the workloads called NAMES (or starting so), or all of them."""
     console = Console(highlight=False, markup=False)
     console.width = max(console.width, WIDTH)
-    sizes = replace(TINY if tiny else Sizes(), metaflow_wide=metaflow_wide)
+    sizes = replace(TINY if tiny else Sizes(), metaflow_long=metaflow_long)
     with tempfile.TemporaryDirectory(prefix="asyncflow-bench-", dir=directory) as scratch:
         place = Place(directory=Path(scratch), metaflow_python=metaflow_python, slots=max_workers)
         chosen = choose(workloads(place, sizes), names)

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 FOREIGN = ("ASYNCFLOW_", "METAFLOW_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONUNBUFFERED")
 """What the environment of a contender is cleaned of: bytecode is cached for both, as on a user's machine."""
+
 FLOWS = ROOT / "benchmarks" / "flows"
 
 
@@ -72,7 +73,7 @@ def metaflow_run(flow: str, *arguments: str, place: Place) -> list[Contender]:
     """The same flow with Metaflow's import; none if there is no Metaflow."""
     if place.metaflow_python is None:
         return []
-    twin = place.directory / "metaflow_flows" / f"{flow}.py"
+    twin = place.directory / "metaflow_flows" / flow_file(flow).name
     twin.parent.mkdir(parents=True, exist_ok=True)
     twin.write_text(flow_file(flow).read_text().replace("from asyncflow import", "from metaflow import"))
     limits = ["--max-workers", str(place.slots), "--max-num-splits", "10000000"]

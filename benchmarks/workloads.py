@@ -30,8 +30,8 @@ class Sizes:
     array_mb: int = 512
     resumed: int = 10_000
     idle_s: float = 20.0
-    metaflow_wide: bool = False
-    """Whether Metaflow takes part in the wide foreach too: ten minutes a run."""
+    metaflow_long: bool = False
+    """Whether Metaflow takes part in the wide foreach and the sequence too: ten minutes and two, a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ def wide_foreach(place: Place, sizes: Sizes) -> Workload:
     """Row 3, against a loop that only forks."""
     tasks = sizes.wide_foreach
     width = ("--width", str(tasks))
-    against_metaflow = metaflow_run("foreach", *width, place=place) if sizes.metaflow_wide else []
+    against_metaflow = metaflow_run("foreach", *width, place=place) if sizes.metaflow_long else []
     return Workload(
         name=f"foreach{tasks}",
         row=3,
@@ -151,11 +151,12 @@ def wide_foreach(place: Place, sizes: Sizes) -> Workload:
 def sequence(place: Place, sizes: Sizes) -> Workload:
     """Row 4: one step after the other."""
     flow = str(write_sequence(place.directory, sizes.sequence))
+    against_metaflow = metaflow_run(flow, place=place) if sizes.metaflow_long else []
     return Workload(
         name=f"sequence{sizes.sequence}",
         row=4,
         what=f"{sizes.sequence} steps one after the other",
-        contenders=[asyncflow_run(flow, place=place)],
+        contenders=[asyncflow_run(flow, place=place), *against_metaflow],
         bounds=[
             Bound(
                 what="per step",
