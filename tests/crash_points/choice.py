@@ -11,7 +11,7 @@ __all__ = ["SPARE", "chosen_numbers", "spread"]
 
 SPARE = 3
 """Passages beyond those of the run that was counted are tried too: the order of things differs from run to run."""
-_FEW = 3
+_FEW = 2
 """Passages of each point in the short form."""
 
 

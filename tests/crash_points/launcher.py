@@ -21,10 +21,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["COUNTER_BYTES", "main", "read_counter"]
+__all__ = ["COUNTER_BYTES", "NAMES", "main", "read_counter"]
 
-COUNTER_BYTES = 16
-_COUNTER = struct.Struct("<qq")
+NAMES = (
+    "commit",
+    "launch",
+    "perform",
+    "publish",
+    "fact",
+    "fork",
+    "ack",
+    "report",
+    "blob",
+    "manifest",
+    "file",
+)
+"""Points that are wrapped, each passed `before` and `after`."""
+_SLOTS = {
+    (name, when): 2 * index + (when == "after")
+    for index, name in enumerate(NAMES)
+    for when in ("before", "after")
+}
+_COUNTER = struct.Struct(f"<{len(_SLOTS) + 1}q")
+COUNTER_BYTES = _COUNTER.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +62,10 @@ class Bomb:
     scheduler: int
 
 
-def read_counter(data: bytes) -> tuple[int, bool]:
-    """Return passages and whether the bomb went off, from the bytes of the counter's file."""
-    count, fired = _COUNTER.unpack(data[:COUNTER_BYTES])
-    return count, bool(fired)
+def read_counter(data: bytes) -> tuple[dict[tuple[str, str], int], bool]:
+    """Return passages by point, and whether the bomb went off, from the bytes of the counter's file."""
+    *counts, fired = _COUNTER.unpack(data[:COUNTER_BYTES])
+    return {point: counts[slot] for point, slot in _SLOTS.items()}, bool(fired)
 
 
 class Fuse:
@@ -60,18 +79,23 @@ class Fuse:
 
     def passed(self, point: str, when: str) -> None:
         """Note that a point is passed; perhaps do not return."""
-        if (point, when) == (self._bomb.point, self._bomb.when) and self._count() == self._bomb.number:
+        if self._count(point, when):
             self._explode()
 
-    def _count(self) -> int:
+    def _count(self, point: str, when: str) -> bool:
+        """Count one passage; True if it is the one."""
         fcntl.lockf(self._fd, fcntl.LOCK_EX)
         try:
-            count, fired = _COUNTER.unpack(self._shared[:])
-            count += 1
-            self._shared[:] = _COUNTER.pack(count, fired or count == self._bomb.number)
+            values = list(_COUNTER.unpack(self._shared[:]))
+            slot = _SLOTS[point, when]
+            values[slot] += 1
+            bomb = self._bomb
+            is_it = (point, when, values[slot]) == (bomb.point, bomb.when, bomb.number)
+            values[-1] |= is_it
+            self._shared[:] = _COUNTER.pack(*values)
         finally:
             fcntl.lockf(self._fd, fcntl.LOCK_UN)
-        return int(count)
+        return is_it
 
     def _explode(self) -> None:
         scheduler = self._bomb.scheduler

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.subject import Reference
-from tests.crash_points.cases import POINTS, Point, passages, reference, survive
-from tests.crash_points.choice import spread
+from tests.crash_points.cases import POINTS, Outcome, Point, passages, reference, survive
+from tests.crash_points.choice import chosen_numbers, spread
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    return reference(tmp_path_factory.mktemp("reference"))
+Running = dict[Point, dict[int, Future[Outcome]]]
 
 
 @pytest.fixture(scope="module")
-def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], int]:
-    return passages(tmp_path_factory.mktemp("counts"))
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("crash")
+
+
+@pytest.fixture(scope="module")
+def running(directory: Path) -> Running:
+    """All cases, two at a time; a test waits for those of its point."""
+    expected = reference(directory / "reference")
+    cases = chosen_numbers(directory, POINTS, is_complete=False)
+    pool = ThreadPoolExecutor(2)
+    futures: Running = {point: {} for point in POINTS}
+    for point, number in cases:
+        futures[point][number] = pool.submit(survive, directory, point, number, expected)
+    return futures
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
-def test_a_run_killed_at_this_point_is_recovered(
-    point: Point, expected: Reference, counts: dict[tuple[str, str], int], tmp_path: Path
-) -> None:
-    # Given how often an undisturbed run passes the point
-    count = counts[point.name, point.when]
-    assert count > 0, f"nothing passes {point}: the bomb lies where nobody goes"
-    # When it is killed at a few of those passages, and resumed
-    numbers = spread(count, 3, POINTS.index(point))
-    outcomes = {number: survive(tmp_path, point, number, expected) for number in numbers}
-    # Then it ends as if nothing had happened
+def test_a_run_killed_at_this_point_is_recovered(point: Point, running: Running) -> None:
+    outcomes = {number: future.result() for number, future in running[point].items()}
     assert {number: outcome.faults for number, outcome in outcomes.items() if outcome.faults} == {}
-    assert any(outcome.went_off for outcome in outcomes.values())
+    assert any(outcome.went_off for outcome in outcomes.values()), f"nothing passes {point}"
+
+
+def test_every_point_is_passed_by_the_flow(directory: Path) -> None:
+    counts = passages(directory / "again")
+    assert {
+        name: counts[name, "before"] for name, _ in counts if name != "file" and not counts[name, "before"]
+    } == {}
+
+
+def test_a_few_numbers_are_spread_over_all() -> None:
+    assert spread(2, 3, 0) == [1, 2]
+    assert spread(9, 3, 0) == [1, 4, 7]
+    assert {number for shift in range(40) for number in spread(9, 2, shift)} == set(range(1, 10))
