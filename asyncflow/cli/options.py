@@ -47,7 +47,7 @@ def run_options() -> list[click.Option]:
             ["--max-num-splits"],
             type=click.IntRange(min=1),
             metavar="N",
-            help="Fail when one foreach yields more tasks than this. [default: no limit]",
+            help="Fail when one foreach yields more tasks than this; without it there is no limit.",
         ),
         click.Option(
             ["--tag", "tags"],

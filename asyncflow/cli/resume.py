@@ -42,12 +42,16 @@ A run whose process died (`runs` says `interrupted`) goes on under its own id. A
 run gives a new run: every good task of it is taken over by reference, the others are executed with the code as
 it is now. With STEP, that step and all that comes after it are executed again, too.
 
-Parameters are the run's own. Scheduling options that are not given are those the run had.
+Parameters are the run's own.
 
 \b
   asyncflow resume 42
-  asyncflow resume latest train --dry-run      what would be run again, and why
+  asyncflow resume latest train --dry-run     what would run again, and why
 """
+
+
+_KEPT = ("max_workers", "max_num_splits", "keep_going", "failure_grace_s", "isolation")
+"""Options that are the run's own unless they are given."""
 
 
 def command(script: Script | None = None) -> click.Command:
@@ -90,7 +94,7 @@ def _parameters(script: Script | None) -> list[click.Parameter]:
             metavar="RUN",
             help="The run to resume.",
         )
-        return [step, origin, dry_run, *run_options()]
+        return [step, origin, dry_run, *_scheduling_options()]
     return [
         click.Argument(["run"], metavar="RUN"),
         step,
@@ -102,8 +106,16 @@ def _parameters(script: Script | None) -> list[click.Parameter]:
             help="The flow's file.  [default: as it was run]",
         ),
         class_option(),
-        *run_options(),
+        *_scheduling_options(),
     ]
+
+
+def _scheduling_options() -> list[click.Option]:
+    options = run_options()
+    for option in options:
+        if option.name in _KEPT:
+            option.show_default = "as the run had it"
+    return options
 
 
 def _given_names(context: click.Context) -> tuple[str, ...]:

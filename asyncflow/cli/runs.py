@@ -80,7 +80,7 @@ def _options() -> list[click.Parameter]:
             ["--limit"],
             type=click.IntRange(min=1),
             default=50,
-            show_default="50",
+            show_default=True,
             metavar="N",
             help="Show at most so many.",
         ),
