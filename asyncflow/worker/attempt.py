@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import zstandard  # noqa: F401 # pyright: ignore[reportUnusedImport] - used by the store; loaded before the fork
 
@@ -115,13 +115,15 @@ class Prepared:
         Never raises for a failure of the user's code or of the store. Returns `Failed` without a manifest only where
         none could be written, or the manifests it starts from cannot be read. Needs the main thread for `@timeout`.
         """
-        meter = Meter()
+        meter, own = Meter(), os.getpid()
         try:
             if isinstance(self._binding, StoreError):
                 raise self._binding
             self._surroundings.enter()
             try:
                 self._execute(self._binding)
+                if os.getpid() != own:
+                    _end_copy(has_failed=self._failure is not None)
                 return self._leave_manifest(self._binding, self._settle(self._binding), meter)
             finally:
                 self._surroundings.leave()
@@ -263,3 +265,13 @@ def _show(info: ErrorInfo) -> None:
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return  # the user's code closed or replaced its streams; the manifest has the text
+
+
+def _end_copy(*, has_failed: bool) -> NoReturn:
+    """End a process that the step forked and that left the step, too: the attempt and its manifest are not its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # closed or replaced by the user's code
+    os._exit(int(has_failed))
