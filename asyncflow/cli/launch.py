@@ -7,6 +7,7 @@ event loop or SQLite; then everything that runs is imported.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +17,7 @@ from asyncflow.cli.errors import CommandError
 from asyncflow.cli.flow_file import ChosenFlow
 from asyncflow.cli.options import RunOptions
 from asyncflow.cli.terminal import Span, Style
-from asyncflow.errors import ExitCode, UserError
+from asyncflow.errors import ExitCode, PlatformError, UserError
 from asyncflow.machine.graph import Resources
 from asyncflow.version import __version__
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from asyncflow.runtime.api import RunRequest, RunResult
 
 __all__ = ["ResourcesError", "check_resources", "describe", "drive", "limits_of"]
+
+
+_RESUME = re.compile(r"asyncflow resume( RUN\b)?(?![ \w])")
 
 
 class ResourcesError(UserError):
@@ -126,6 +130,9 @@ def drive(
             ended = start_run(request, home=home, zygote=zygote, observer=watched)
         else:
             ended = continue_run(request, run, home=home, zygote=zygote, observer=watched)
+    except PlatformError as error:
+        error.hint = _with_run(error.hint, watched.run)
+        raise
     finally:
         watched.ui.close()
     return _tell_end(ended, home)
@@ -136,12 +143,14 @@ class _Watched:
 
     def __init__(self, ui: _UI, run_id_file: str | None) -> None:
         self.ui = ui
+        self.run: int | None = None
         self._run_id_file = run_id_file
         self.events = ui.events
         self.lines = ui.lines
         self.wait_ready = ui.wait_ready
 
     def registered(self, run: int) -> None:
+        self.run = run
         if self._run_id_file is not None:
             try:
                 with open(self._run_id_file, "w", encoding="ascii") as file:
@@ -149,6 +158,11 @@ class _Watched:
             except OSError as error:
                 raise CommandError(f"--run-id-file {self._run_id_file}: {error.strerror}") from error
         self.ui.registered(run)
+
+
+def _with_run(hint: str, run: int | None) -> str:
+    """Put the run's id where a hint says `asyncflow resume`; whoever wrote it did not know the run."""
+    return hint if run is None else _RESUME.sub(f"asyncflow resume {run}", hint)
 
 
 def _make_ui(name: str, graph: Graph, steps: Mapping[int, str] | None) -> _UI:

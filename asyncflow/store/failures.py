@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from asyncflow.errors import StoreError
 
@@ -24,7 +25,7 @@ def write_failure(error: OSError, path: str, what: str) -> StoreError:
     """Return the error for a file that could not be written; nothing of it is left in the store."""
     if error.errno in _FULL:
         why = _FULL[error.errno]
-        hint = f"Free some space (`df -h {path}`), then go on with `asyncflow resume RUN`."
+        hint = f"Free some space (`df -h {_existing(path)}`), then go on with `asyncflow resume RUN`."
     elif error.errno in _REFUSED:
         why = _REFUSED[error.errno]
         hint = f"Make it writable (`ls -ld {path}`), or set ASYNCFLOW_HOME to a directory that is."
@@ -32,6 +33,13 @@ def write_failure(error: OSError, path: str, what: str) -> StoreError:
         why = error.strerror or str(error)
         hint = "Check the store with `asyncflow doctor`, then go on with `asyncflow resume RUN`."
     return StoreError(f"{what} could not be written: {why}. It is lost.", where=path, hint=hint)
+
+
+def _existing(path: str) -> str:
+    """Return the nearest part of a path that is there, so that it can be asked about."""
+    while not os.path.exists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path
 
 
 def read_failure(error: OSError, path: str, what: str) -> StoreError:

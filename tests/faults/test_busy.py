@@ -89,7 +89,7 @@ def test_a_lock_held_for_ever_stops_a_run_loudly_and_it_goes_on_after(
     with locked(place):
         ended = invocation.wait(60)
     # Then the run stops, says why, and tells how to go on
-    assert_clear(ended, LOCKED, "asyncflow resume")
+    assert_clear(ended, LOCKED, r"asyncflow resume 1\b")
     status = place.run("runs", "--json")
     assert '"interrupted"' in status.stdout, status.text
     # And it does go on
