@@ -22,19 +22,31 @@ def main() -> int:
     points = [point for point in POINTS if options.point in ("", str(point))]
     cases = chosen_numbers(directory, points, is_complete=options.all, only=options.number)
 
-    def carry_out(case: tuple[Point, int]) -> tuple[Point, int, Outcome]:
-        return (*case, survive(directory, *case, expected))
+    faulty: list[str] = []
+
+    def carry_out(case: tuple[Point, int]) -> bool:
+        if len(faulty) >= options.most_faults:
+            return False
+        point, number = case
+        outcome = survive(directory, point, number, expected)
+        if outcome.faults:
+            faulty.append(f"{point}, passage {number}")
+            _tell(point, number, outcome, directory)
+        return outcome.went_off
 
     with ThreadPoolExecutor(options.workers) as pool:
-        outcomes = list(pool.map(carry_out, cases))
-    bad = [(point, number, outcome) for point, number, outcome in outcomes if outcome.faults]
-    for point, number, outcome in bad:
-        _say(f"FAULT at {point}, passage {number}; kept in {directory}")
-        for fault in outcome.faults:
-            _say(f"  - {fault}")
-    fired = sum(outcome.went_off for _, _, outcome in outcomes)
-    _say(f"{fired} kills at {len(points)} points, {len(bad)} not recovered, {time.monotonic() - began:.0f} s")
-    return 1 if bad or not fired else 0
+        kills = sum(pool.map(carry_out, cases))
+    _say(
+        f"{kills} kills at {len(points)} points, {len(faulty)} not recovered, {time.monotonic() - began:.0f} s"
+    )
+    return 1 if faulty or not kills else 0
+
+
+def _tell(point: Point, number: int, outcome: Outcome, directory: Path) -> None:
+    _say(f"FAULT at {point}, passage {number}; kept in {directory}")
+    for fault in outcome.faults:
+        _say(f"  - {fault[:3000]}")
+    _say(f"  again: python -m tests.crash_points --point {point} --number {number}")
 
 
 def _options() -> argparse.Namespace:
@@ -42,6 +54,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every passage, not only some of each point")
     parser.add_argument("--point", default="", choices=["", *map(str, POINTS)], help="only this point")
     parser.add_argument("--number", type=int, help="only this passage")
+    parser.add_argument("--most-faults", type=int, default=10, help="stop after so many")
     parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()
 

@@ -161,7 +161,7 @@ def _lay(fuse: Fuse) -> None:
     _wrap(fuse, LocalBackend, "launch", "launch")
     _wrap(fuse, driver, "perform_all", "perform")
     _wrap(fuse, driver.Inbox, "put", "fact")
-    _wrap(fuse, Nursery, "_launch", "fork")
+    _wrap_fork(fuse)
     _wrap(fuse, Nursery, "_tell", "ack", when=lambda nursery: bool(nursery._notes))
     _wrap(fuse, child, "_send", "report")
     _wrap_publish(fuse, driver.Driver)
@@ -221,6 +221,23 @@ def _wrap_publish(fuse: Fuse, driver: Any) -> None:
         inner(self, *args, publish=_around(fuse, publish, "publish"), **kwargs)
 
     driver.__init__ = outer
+
+
+def _wrap_fork(fuse: Fuse) -> None:
+    """Wrap the forks of tasks: those that a child of the scheduler makes. The copy itself passes nothing."""
+    inner, scheduler = os.fork, os.getpid()
+
+    @functools.wraps(inner)
+    def outer() -> int:
+        if os.getppid() != scheduler:
+            return inner()
+        fuse.passed("fork", "before")
+        pid = inner()
+        if pid:
+            fuse.passed("fork", "after")
+        return pid
+
+    os.fork = outer
 
 
 def _wrap_rename(fuse: Fuse) -> None:
