@@ -128,6 +128,9 @@ def test_a_resume_reuses_every_good_task_below_good_ones_and_runs_the_rest(seed:
     _expect_everything_happened(world, flow)
     launched = [world.key_of(launch) for launch in world.launches]
     assert not [key for key in launched if world.results[key].run == ORIGIN], "a task was cloned and run"
+    for join, arrivals in expected(flow).inputs.items():
+        is_fresh = any(world.results[arrival].run != ORIGIN for arrival in arrivals)
+        assert not (is_fresh and world.results[join].run == ORIGIN), f"{join} was cloned over new inputs"
     if share == 1:
         assert not launched
 

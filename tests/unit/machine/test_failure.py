@@ -111,6 +111,17 @@ def test_a_process_that_dies_under_catch_gets_a_fallback_that_knows_the_error() 
     assert "TaskCreated" in bench.succeed(WORK, 1, caught=launch.fallback)
 
 
+def test_a_fallback_that_is_lost_by_our_fault_is_a_fallback_again() -> None:
+    bench = _at_work(catches=True)
+    bench.lose(WORK)
+    bench.wait_until(bench.now)
+    bench.lose(WORK, 1, is_our_fault=True)
+    bench.wait_until(bench.now)
+    launch = bench.commands[-1]
+    assert isinstance(launch, Launch)
+    assert launch.fallback is not None
+
+
 def test_a_fallback_that_keeps_dying_fails_the_task() -> None:
     bench = _at_work(catches=True)
     bench.lose(WORK)
