@@ -114,4 +114,7 @@ def _kept_story(error: BaseException) -> str:
 
 
 def _command_words(argv: Sequence[str]) -> list[str]:
-    return [word.partition("=")[0] for word in argv if word.startswith("-") or word.isidentifier()][:20]
+    """Return the command and the names of options; what they were given may be secret."""
+    from asyncflow.cli.group import COMMANDS
+
+    return [word.partition("=")[0] for word in argv if word.startswith("--") or word in COMMANDS][:20]

@@ -147,7 +147,8 @@ def test_a_bug_of_ours_is_told_without_a_traceback(place: Place) -> None:
         "def broken():\n    raise RuntimeError('a bug \\x1b[2J')\n"
         "raise SystemExit(main.execute(broken, ['run', '--secret=hunter2'], program='asyncflow'))"
     )
-    ended = place.run("run", "--secret=hunter2", program=(sys.executable, "-c", code))
+    place.extra["TMPDIR"] = str(place.root)
+    ended = place.run("run", "--secret=hunter2", "--key", "hunter2", program=(sys.executable, "-c", code))
     assert ended.stderr == (
         "Internal error (a bug in asyncflow):\n"
         "    RuntimeError: a bug \\x1b[2J\n"
@@ -155,3 +156,9 @@ def test_a_bug_of_ours_is_told_without_a_traceback(place: Place) -> None:
         "    Please report it with that file. What ran is recorded: see asyncflow runs\n"
     )
     assert (ended.stdout, ended.code) == ("", 1)
+    story = next(place.root.glob("asyncflow-crash-*.txt"))
+    assert story.stat().st_mode & 0o077 == 0
+    text = story.read_text()
+    assert "command: run --secret --key\n" in text
+    assert "RuntimeError: a bug" in text
+    assert "hunter2" not in text, "values that were given may be secrets"
