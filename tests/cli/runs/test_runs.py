@@ -94,5 +94,6 @@ def test_half_a_pipe_is_no_error(history: Place) -> None:
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
-    assert process.stderr.read() == b""
+    with process.stderr as stderr:
+        assert stderr.read() == b""
     assert process.wait() == 0

@@ -36,7 +36,8 @@ def test_a_reader_that_leaves_does_not_stop_the_run(place: Place) -> None:
     assert process.stdout.readline()
     process.stdout.close()
     assert process.stderr is not None
-    assert process.stderr.read() == b""
+    with process.stderr as stderr:
+        assert stderr.read() == b""
     assert process.wait(60) == 0
     assert status(place) == "succeeded"
     assert place.run("logs", "latest/start", "--stdout").stdout.count("\n") == 200_000
