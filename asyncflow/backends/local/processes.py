@@ -19,6 +19,7 @@ __all__ = [
     "kill_process",
     "name_process",
     "own_processes",
+    "read_proc",
 ]
 
 _PR_SET_PDEATHSIG = 1

@@ -98,7 +98,7 @@ class Frames:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    def feed(self, data: bytes | memoryview) -> Iterator[tuple[int, int, bytes]]:
         """Take what came; yield (verb, token, body) of every frame that is whole."""
         buffer = self._buffer
         buffer += data
