@@ -173,7 +173,8 @@ class Prepared:
         self._error, self._failure = error, told
         is_caught = self._is_caught()
         self._handover = static_handover(self._info) if is_caught else Handover()
-        if not is_caught or self._catch is None or self._catch.print_exception:
+        is_told_to_stop = isinstance(error, SystemExit) and type(error) is not SystemExit
+        if not is_told_to_stop and (not is_caught or self._catch is None or self._catch.print_exception):
             _show(told)
 
     def _settle(self, binding: Binding) -> dict[str, ArtifactRecord]:
