@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -34,6 +35,8 @@ def main() -> int:
         _say("stopped by hand")
     session.close()
     session.tell()
+    if session.code == 0:
+        shutil.rmtree(directory, ignore_errors=True)
     return session.code
 
 
@@ -147,6 +150,8 @@ class Session:
         )
         _say(f"resume to work    {_percentiles(recoveries)}")
         _say(f"zygote to work    {_percentiles(healings)}")
+        if self.options.replay is None and self.kills < self.options.kills:
+            _say(f"                  of {self.options.kills} asked for: out of time, or too much is wrong")
         for fault in self.closing_faults:
             _say(f"  - {fault}")
         _say(f"faulty rounds     {len(self.failed)}")
@@ -156,12 +161,8 @@ class Session:
     @property
     def code(self) -> int:
         """0 if enough was killed and nothing was found."""
-        if self.failed or self.closing_faults:
-            return 1
-        if self.options.replay is None and self.kills < self.options.kills:
-            _say(f"only {self.kills} of {self.options.kills} kills: the time is over")
-            return 1
-        return 0
+        is_short = self.options.replay is None and self.kills < self.options.kills
+        return 1 if self.failed or self.closing_faults or is_short else 0
 
 
 def _percentiles(values: list[float]) -> str:

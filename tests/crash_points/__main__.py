@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -39,7 +40,10 @@ def main() -> int:
     _say(
         f"{kills} kills at {len(points)} points, {len(faulty)} not recovered, {time.monotonic() - began:.0f} s"
     )
-    return 1 if faulty or not kills else 0
+    if faulty or not kills:
+        return 1
+    shutil.rmtree(directory, ignore_errors=True)
+    return 0
 
 
 def _tell(point: Point, number: int, outcome: Outcome, directory: Path) -> None:
