@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 
 import anyio
@@ -25,8 +24,9 @@ from asyncflow.backends.local.capacity import cpu_count, gpu_count, memory_mb, r
 from asyncflow.backends.local.flight import Flight, reason_of_end, reason_of_refusal
 from asyncflow.backends.local.link import Link
 from asyncflow.backends.local.orphans import sweep_orphans
+from asyncflow.backends.local.outbox import Outbox
 from asyncflow.backends.local.pump import Pump
-from asyncflow.backends.local.wire import MARKER, Note, Said, Verb, frame, pack_run, pack_task, read_marker
+from asyncflow.backends.local.wire import MARKER, Note, Said, Verb, frame, pack_run, read_marker
 from asyncflow.backends.local.zygote import Zygote
 from asyncflow.errors import AsyncflowError, PlatformError, StoreError
 from asyncflow.machine.facts import Fact, WorkerLost, WorkerReported, WorkerStarted
@@ -38,8 +38,6 @@ from asyncflow.worker.spec import RunSpec, TaskSpec
 
 __all__ = ["LocalBackend"]
 
-_MOST_UNSTARTED = 32
-"""Launches that are on their way to the zygote at once; the others wait here, without pipes."""
 _CLOSE_S = 8.0
 """How long the zygote may take to kill everything and exit, before it is killed itself."""
 _LAST_WORDS_S = 0.5
@@ -74,11 +72,7 @@ class LocalBackend:
         self._last_token = 0
         self._flights: dict[Attempt, Flight] = {}
         self._by_token: dict[int, Flight] = {}
-        self._queue: deque[Flight] = deque()
-        """Launches not sent yet."""
-        self._orders: deque[bytes] = deque()
-        """Stops not sent yet."""
-        self._unstarted = 0
+        self._outbox = Outbox(self._pump, self._lose)
         self._facts: list[Fact] = []
         self._news = anyio.Event()
         self._failure: AsyncflowError | None = None
@@ -115,8 +109,7 @@ class LocalBackend:
         self._last_token += 1
         flight = Flight(spec, self._last_token)
         self._flights[spec.attempt] = self._by_token[flight.token] = flight
-        self._queue.append(flight)
-        self._send_waiting()
+        self._outbox.launch(flight)
 
     async def stop(self, attempt: Attempt, *, force: bool) -> None:
         """Send SIGTERM to the attempt's process group, or SIGKILL to all of its processes."""
@@ -125,11 +118,10 @@ class LocalBackend:
             return
         flight.is_forced |= force
         if flight.spec is not None:
-            self._queue.remove(flight)
+            self._outbox.withdraw(flight)
             self._lose(flight, "stopped before its process was started")
         else:
-            self._orders.append(frame(Verb.FORCE if force else Verb.STOP, flight.token))
-            self._send_waiting()
+            self._outbox.order(frame(Verb.FORCE if force else Verb.STOP, flight.token))
 
     async def facts(self) -> AsyncGenerator[Sequence[Fact], None]:
         """Yield what happens to all attempts until `aclose`. Consumed once.
@@ -203,66 +195,15 @@ class LocalBackend:
         assert zygote.reports is not None
         self._link = Link(zygote.control, zygote.reports)
         self._is_ready = False
-        self._unstarted = 0
-        self._orders.clear()
         self._loop.add_reader(self._link.fileno(), self._on_notes)
-        self._orders.append(frame(Verb.RUN, body=pack_run(self._run, spawns=self._spawns)))
-        self._send_waiting()
+        first = frame(Verb.RUN, body=pack_run(self._run, spawns=self._spawns))
+        self._outbox.connect(self._loop, self._link, first)
 
     def _disconnect(self) -> None:
         if self._link is not None and self._loop is not None:
             self._loop.remove_reader(self._link.fileno())
-            self._loop.remove_writer(self._link.fileno())
+        self._outbox.disconnect()
         self._link = None
-
-    def _send_waiting(self) -> None:
-        """Send as much of what waits as the socket takes, orders first."""
-        link, loop = self._link, self._loop
-        if link is None or loop is None or link.is_congested:
-            return
-        is_sent = True
-        while self._orders and is_sent and not link.is_congested:
-            is_sent = link.send(self._orders[0])
-            if is_sent:
-                self._orders.popleft()
-        while self._queue and is_sent and not link.is_congested and self._unstarted < _MOST_UNSTARTED:
-            is_sent = self._send_launch(link, self._queue.popleft())
-        if link.is_lost:
-            self._tell()
-        elif not is_sent or link.is_congested:
-            loop.add_writer(link.fileno(), self._on_writable)
-
-    def _send_launch(self, link: Link, flight: Flight) -> bool:
-        assert flight.spec is not None, "a launch in the queue is not sent"
-        try:
-            ends = _two_pipes()
-        except OSError as error:
-            self._lose(flight, f"could not be launched: no pipe for its output: {error.strerror}")
-            return True
-        data = frame(Verb.LAUNCH, flight.token, pack_task(flight.spec))
-        try:
-            is_sent = link.send(data, ends[2:])
-        finally:
-            os.close(ends[2])
-            os.close(ends[3])
-        if not is_sent:
-            os.close(ends[0])
-            os.close(ends[1])
-            self._queue.appendleft(flight)
-            return False
-        flight.spec = None
-        flight.pipes = self._pump.pipes(flight.attempt, ends[0], ends[1])
-        self._unstarted += 1
-        return True
-
-    def _on_writable(self) -> None:
-        link, loop = self._link, self._loop
-        if link is None or loop is None:
-            return
-        link.send_rest()
-        if not link.is_congested:
-            loop.remove_writer(link.fileno())
-            self._send_waiting()
 
     # From the zygote and its children
 
@@ -280,7 +221,7 @@ class LocalBackend:
             if note.said == Said.EXITED:
                 ended.append((flight, note))
                 continue
-            self._unstarted -= 1
+            self._outbox.has_arrived()
             if note.said == Said.STARTED:
                 flight.pid = note.value
                 started.append(flight)
@@ -293,8 +234,8 @@ class LocalBackend:
                 self._land(flight, note)
         if link.is_lost and self._loop is not None:
             self._loop.remove_reader(link.fileno())
-            self._loop.remove_writer(link.fileno())
-        self._send_waiting()
+            self._outbox.disconnect()
+        self._outbox.send()
         self._tell()
 
     def _take_off(self, started: Sequence[Flight], ended: dict[int, None]) -> None:
@@ -426,17 +367,3 @@ class LocalBackend:
     async def _resume_when_ready(self) -> None:
         await self._sink.wait_ready()
         self._pump.resume()
-
-
-def _two_pipes() -> tuple[int, int, int, int]:
-    """Return two reading ends, non-blocking, and the two writing ends of theirs. Raises OSError."""
-    first, first_writer = os.pipe()
-    try:
-        second, second_writer = os.pipe()
-    except OSError:
-        os.close(first)
-        os.close(first_writer)
-        raise
-    os.set_blocking(first, False)
-    os.set_blocking(second, False)
-    return first, second, first_writer, second_writer

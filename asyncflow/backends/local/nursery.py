@@ -44,6 +44,7 @@ from asyncflow.backends.local.processes import (
     kill_process,
     name_process,
 )
+from asyncflow.backends.local.reload import attached_to
 from asyncflow.backends.local.wire import Frames, Said, Verb, note, unpack_run, unpack_task
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Outcome
@@ -188,7 +189,7 @@ class Nursery:
 
     def _make_ready(self, token: int, body: bytes) -> None:
         spec = unpack_task(body)
-        work = self._spawning(spec, body) if self._spawns else self._prepared(spec)
+        work = self._spawning(spec) if self._spawns else self._prepared(spec)
         ends = self._descriptors.popleft(), self._descriptors.popleft()
         self._launches.append(_Launch(token, spec.attempt, work, *ends))
 
@@ -218,10 +219,10 @@ class Nursery:
         except KeyError:  # a flow without that step: its file has changed; the task itself tells
             return partial(run_attempt, self._flow_class, run, spec, self._origins.store)
 
-    def _spawning(self, spec: TaskSpec, body: bytes) -> Callable[[], NoReturn]:
+    def _spawning(self, spec: TaskSpec) -> Callable[[], NoReturn]:
         """Return what makes a task's process a fresh interpreter."""
         assert self._run is not None, "a launch comes after the run's spec"
-        return partial(spawned.execute, self._run, spec, body, self._report_fd)
+        return partial(spawned.execute, self._run, spec, self._report_fd, attached_to(self._flow_class))
 
     def _be_child(self, launch: _Launch) -> NoReturn:
         try:

@@ -17,7 +17,8 @@ from asyncflow.backends.local import child
 from asyncflow.backends.local.bootstrap import python_command
 from asyncflow.backends.local.orphans import name_of
 from asyncflow.backends.local.processes import name_process
-from asyncflow.backends.local.wire import pack_run, unpack_run, unpack_task
+from asyncflow.backends.local.reload import load_again
+from asyncflow.backends.local.wire import pack_run, pack_task, unpack_run, unpack_task
 from asyncflow.store.local import LocalStore
 from asyncflow.worker.attempt import run_attempt
 from asyncflow.worker.spec import RunSpec, TaskSpec
@@ -27,12 +28,12 @@ __all__ = ["execute", "main"]
 _MODULE = "asyncflow.backends.local.spawned"
 
 
-def execute(run: RunSpec, spec: TaskSpec, body: bytes, report_fd: int) -> NoReturn:
+def execute(run: RunSpec, spec: TaskSpec, report_fd: int, attached: bytes) -> NoReturn:
     """Become a fresh interpreter that runs the task. Raises OSError if that is not possible."""
     import tempfile  # comes with much that a zygote does without
 
     with tempfile.TemporaryFile() as file:
-        file.write(msgpack.packb([pack_run(run, spawns=True), body]))
+        file.write(msgpack.packb([pack_run(run, spawns=True), pack_task(spec), attached]))
         file.flush()
         file.seek(0)
         os.set_inheritable(file.fileno(), True)
@@ -44,18 +45,16 @@ def execute(run: RunSpec, spec: TaskSpec, body: bytes, report_fd: int) -> NoRetu
 
 def main() -> None:
     """Run the one task that the inherited file describes, and exit."""
-    from asyncflow.flow.load import load_flow
-
     spec_fd, report_fd = map(int, sys.argv[1:3])
     with open(spec_fd, "rb") as file:
-        run_data, task_data = msgpack.unpackb(file.read())
+        run_data, task_data, attached = msgpack.unpackb(file.read())
     os.set_inheritable(report_fd, False)
     run, _ = unpack_run(run_data)
     name_process(name_of(run.store_root, run.run))
     child.open_streams()
     sys.argv[:] = [run.flow_file]
     spec = unpack_task(task_data)
-    flow_class = load_flow(run.flow_file, run.flow)
+    flow_class = load_again(run.flow_file, run.flow, attached)
     work = partial(run_attempt, flow_class, run, spec, LocalStore(run.store_root))
     child.stop_on_sigterm()
     child.perform(work, spec.attempt, report_fd)

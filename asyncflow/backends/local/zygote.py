@@ -20,6 +20,7 @@ from asyncflow.backends.local.processes import (
     kill_process,
     own_processes,
 )
+from asyncflow.backends.local.reload import attached_to
 from asyncflow.errors import PlatformError
 
 __all__ = ["Zygote", "exec_zygote", "fork_zygote"]
@@ -40,6 +41,8 @@ class Zygote:
 
     flow_file: str
     flow_name: str
+    attached: bytes
+    """The decorators put on the flow from outside (`reload.attached_to`)."""
     is_subreaper: bool
     """Whether this process is the parent of what a dead zygote leaves."""
     strangers: frozenset[int]
@@ -66,6 +69,7 @@ class Zygote:
             str(reports.fileno()),
             self.flow_file,
             self.flow_name,
+            self.attached.hex(),
         )
         try:
             with control, reports:
@@ -221,6 +225,7 @@ def _unborn(flow_class: type, *, subreaper: bool) -> Zygote:
     return Zygote(
         flow_file=os.path.abspath(module.__file__ or ""),
         flow_name=flow_class.__name__,
+        attached=attached_to(flow_class),
         strangers=frozenset(_own_children()),
         is_subreaper=subreaper and be_subreaper(),
     )

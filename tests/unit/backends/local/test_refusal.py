@@ -14,7 +14,7 @@ from tests.contract.local_bench import local_bench, make_store
 
 
 async def test_a_fork_that_is_refused_is_a_lost_attempt_with_its_reason(tmp_path: Path) -> None:
-    zygote = Zygote(flow_file="f.py", flow_name="F", is_subreaper=False, strangers=frozenset())
+    zygote = Zygote(flow_file="f.py", flow_name="F", attached=b"", is_subreaper=False, strangers=frozenset())
     control, reports = zygote.connect()
     bench = local_bench(zygote, make_store(tmp_path))
     attempt = await bench.launch("succeed")
