@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["AsyncflowError", "ExitCode", "InternalError", "PlatformError", "RunIsElsewhere", "StoreError", "UserError"]
+__all__ = [
+    "AsyncflowError",
+    "ExitCode",
+    "InternalError",
+    "PlatformError",
+    "RunIsElsewhere",
+    "StoreError",
+    "UserError",
+]
 
 
 class ExitCode(IntEnum):

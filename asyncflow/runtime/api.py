@@ -256,15 +256,14 @@ def _run_loop(main: Callable[[], Coroutine[Any, Any, RunResult]]) -> RunResult:
         raise _first_of_ours(group) from group
 
 
-def _first_of_ours(group: BaseExceptionGroup[Any]) -> BaseException:  # Any: exception groups are covariant
+def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Unwrap what a task group raised: our own error if there is one, else the first."""
-    leaves = list(_leaves(group))
-    return next((error for error in leaves if isinstance(error, AsyncflowError)), leaves[0])
+    ours = group.subgroup(AsyncflowError)
+    return _first(ours if ours is not None else group)
 
 
-def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:  # Any: as above
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        nested: BaseExceptionGroup[Any] | None = error if isinstance(error, BaseExceptionGroup) else None
-        found.extend([error] if nested is None else _leaves(nested))
-    return found
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
