@@ -147,7 +147,7 @@ class Nasty(FlowSpec):
         print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
         print(signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL)
         print(signal.pthread_sigmask(signal.SIG_BLOCK, []) == set())
-        print(os.getsid(0) == os.getpid())
+        print(os.getpgid(0) == os.getpid())
         self.next(self.end)
 
     @step
