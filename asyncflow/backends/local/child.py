@@ -19,7 +19,7 @@ from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
-from asyncflow.backends.local.processes import be_subreaper, die_with_parent, flush_c_streams
+from asyncflow.backends.local.processes import be_subreaper, die_with_parent, flush_c_streams, kill_group
 from asyncflow.backends.local.wire import marker
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Failed, Outcome
@@ -33,6 +33,7 @@ __all__ = [
     "open_streams",
     "perform",
     "stop_on_sigterm",
+    "watch_parent",
 ]
 
 ALONE = 175
@@ -76,6 +77,19 @@ def become_task(parent: int, stdout_fd: int, stderr_fd: int) -> None:
     os.close(stderr_fd)
     signal.set_wakeup_fd(-1)
     _set_handler(_SIGCHLD, _SIG_DFL)
+
+
+def watch_parent(life_fd: int) -> None:
+    """Be killed when the parent dies, where the kernel does not see to it.
+
+    A thread waits for the end of a pipe whose writing end only the parent holds.
+    """
+
+    def watch() -> None:
+        os.read(life_fd, 1)
+        kill_group(0)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def stop_on_sigterm() -> None:

@@ -106,6 +106,8 @@ class Nursery:
         """Notes about attempts that have ended, kept back until what they left behind is dead."""
         self._leave_by = 0.0
         self._notes: list[bytes] = []
+        self._life: tuple[int, int] | None = None
+        """Where the kernel does not kill tasks with the zygote: a pipe whose end tells them."""
         self._launches: list[_Launch] = []
         """Ready to be forked."""
         self._buffer = bytearray(_RECEIVE_BYTES)
@@ -131,7 +133,8 @@ class Nursery:
 
     def _prepare(self) -> int:
         """Set up the process; return the descriptor that is readable when a child has ended."""
-        be_subreaper()
+        if not be_subreaper():
+            self._life = os.pipe()
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         os.set_blocking(writer, False)
@@ -162,7 +165,7 @@ class Nursery:
                 return False
             for level, kind, content in ancillary:
                 if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                    self._descriptors.extend(array("i", content))
+                    self._descriptors.extend(_private(array("i", content)))
             for verb, token, body in self._frames.feed(self._view[:count]):
                 self._do(verb, token, body)
             is_there = count > 0
@@ -222,7 +225,9 @@ class Nursery:
     def _spawning(self, spec: TaskSpec) -> Callable[[], NoReturn]:
         """Return what makes a task's process a fresh interpreter."""
         assert self._run is not None, "a launch comes after the run's spec"
-        return partial(spawned.execute, self._run, spec, self._report_fd, attached_to(self._flow_class))
+        life_fd = None if self._life is None else self._life[0]
+        luggage = spawned.Luggage(attached_to(self._flow_class), self._report_fd, life_fd)
+        return partial(spawned.execute, self._run, spec, luggage)
 
     def _be_child(self, launch: _Launch) -> NoReturn:
         try:
@@ -230,6 +235,9 @@ class Nursery:
             os.close(self._control.detach())
             os.close(self._wakeup[0])
             os.close(self._wakeup[1])
+            if self._life is not None:
+                os.close(self._life[1])
+                child.watch_parent(self._life[0])
             child.perform(launch.work, launch.attempt, self._report_fd)
         except BaseException as error:
             sys.excepthook(type(error), error, error.__traceback__)
@@ -298,6 +306,7 @@ class Nursery:
         give_up_at = time.monotonic() + _END_S
         for pid in self._tokens:
             kill_process(pid)
+            kill_group(pid)
         poll = select.poll()
         poll.register(self._wakeup[0], select.POLLIN)
         while time.monotonic() < give_up_at:
@@ -328,6 +337,14 @@ def serve_and_exit(control: socket.socket, report_fd: int, flow_class: type) -> 
         raise
     finally:
         os._exit(code)
+
+
+def _private(descriptors: array[int]) -> array[int]:
+    """Keep received descriptors from programs that tasks execute, where the kernel has not done so."""
+    if not _CLOSE_ON_EXEC:
+        for fd in descriptors:
+            os.set_inheritable(fd, False)
+    return descriptors
 
 
 def _wake(number: int, frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import msgpack
 
@@ -23,41 +23,55 @@ from asyncflow.store.local import LocalStore
 from asyncflow.worker.attempt import run_attempt
 from asyncflow.worker.spec import RunSpec, TaskSpec
 
-__all__ = ["execute", "main"]
+__all__ = ["Luggage", "execute", "main"]
 
 _MODULE = "asyncflow.backends.local.spawned"
 
 
-def execute(run: RunSpec, spec: TaskSpec, report_fd: int, attached: bytes) -> NoReturn:
+class Luggage(NamedTuple):
+    """What a fresh interpreter needs beside the specs."""
+
+    attached: bytes
+    """The decorators put on the flow from outside (`reload.attached_to`)."""
+    report_fd: int
+    life_fd: int | None
+    """For `child.watch_parent`. None: the kernel sees to it."""
+
+
+def execute(run: RunSpec, spec: TaskSpec, luggage: Luggage) -> NoReturn:
     """Become a fresh interpreter that runs the task. Raises OSError if that is not possible."""
     import tempfile  # comes with much that a zygote does without
 
     with tempfile.TemporaryFile() as file:
-        file.write(msgpack.packb([pack_run(run, spawns=True), pack_task(spec), attached]))
+        file.write(msgpack.packb([pack_run(run, spawns=True), pack_task(spec), luggage]))
         file.flush()
         file.seek(0)
-        os.set_inheritable(file.fileno(), True)
-        os.set_inheritable(report_fd, True)
+        for fd in (file.fileno(), luggage.report_fd, luggage.life_fd):
+            if fd is not None:
+                os.set_inheritable(fd, True)
         env = {**os.environ, **run.environment.get(spec.step, {})}
-        command = python_command(_MODULE, str(file.fileno()), str(report_fd))
+        command = python_command(_MODULE, str(file.fileno()))
         os.execve(command[0], command, env)
 
 
 def main() -> None:
     """Run the one task that the inherited file describes, and exit."""
-    spec_fd, report_fd = map(int, sys.argv[1:3])
-    with open(spec_fd, "rb") as file:
-        run_data, task_data, attached = msgpack.unpackb(file.read())
-    os.set_inheritable(report_fd, False)
+    with open(int(sys.argv[1]), "rb") as file:
+        run_data, task_data, fields = msgpack.unpackb(file.read())
+    luggage = Luggage(*fields)
+    os.set_inheritable(luggage.report_fd, False)
+    if luggage.life_fd is not None:
+        os.set_inheritable(luggage.life_fd, False)
+        child.watch_parent(luggage.life_fd)
     run, _ = unpack_run(run_data)
     name_process(name_of(run.store_root, run.run))
     child.open_streams()
     sys.argv[:] = [run.flow_file]
     spec = unpack_task(task_data)
-    flow_class = load_again(run.flow_file, run.flow, attached)
+    flow_class = load_again(run.flow_file, run.flow, luggage.attached)
     work = partial(run_attempt, flow_class, run, spec, LocalStore(run.store_root))
     child.stop_on_sigterm()
-    child.perform(work, spec.attempt, report_fd)
+    child.perform(work, spec.attempt, luggage.report_fd)
 
 
 if __name__ == "__main__":

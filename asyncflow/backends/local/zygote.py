@@ -233,6 +233,8 @@ def _unborn(flow_class: type, *, subreaper: bool) -> Zygote:
 
 def _own_children() -> list[int]:
     """Return this process's children; spares the look through /proc where there are none."""
+    if sys.platform != "linux":
+        return []  # there is no way to ask, and nothing will be adopted
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -12,7 +14,7 @@ from asyncflow.machine.facts import WorkerLost, WorkerReported
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Failed
 from tests.contract.backend_suite import Bench, ends
-from tests.integration.local.support import descriptors, is_alive, pids_in
+from tests.integration.local.support import descriptors, is_alive, pids_in, wait_until_dead
 
 
 @pytest.mark.parametrize("step", ["leave_daemon", "leave_children"])
@@ -95,3 +97,27 @@ async def test_a_stopped_launch_that_was_not_sent_yet_ends_too(bench: Bench) -> 
     (end,) = (fact for fact in ends(bench.facts) if fact.attempt == last)
     assert isinstance(end, WorkerLost)
     assert "before its process was started" in end.reason
+
+
+def test_where_the_kernel_does_not_see_to_it_a_task_watches_its_parent() -> None:
+    """As on macOS: the parent is killed, and the child, in a group of its own, notices the end of a pipe."""
+    code = """
+import os, sys, time
+from asyncflow.backends.local.child import watch_parent
+reader, writer = os.pipe()
+pid = os.fork()
+if pid == 0:
+    os.close(writer)
+    os.setpgid(0, 0)
+    watch_parent(reader)
+    time.sleep(600)
+sys.stdout.write(f"pid {pid}\\n")
+sys.stdout.flush()
+time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pids = pids_in(parent.stdout.readline())
+        assert [is_alive(pid) for pid in pids] == [True]
+        parent.kill()
+        assert wait_until_dead(pids) == []
