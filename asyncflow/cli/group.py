@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -137,6 +136,8 @@ class CommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def _fail_unknown(self, ctx: click.Context, name: str) -> None:
+        import difflib  # only to suggest
+
         close = difflib.get_close_matches(name, self._names, n=1)
         suggestion = f" Did you mean '{close[0]}'?" if close else ""
         if not close and self._script is None and name.endswith(".py"):

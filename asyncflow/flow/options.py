@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -210,6 +208,8 @@ def _converted(parameter: Parameter, value: Any) -> object:
 
 
 def _computed(flow_class: type, parameter: Parameter, user: str | None) -> Any:
+    import logging  # 3 ms, and a lock to mend in every forked task; seldom needed
+
     context = DefaultContext(
         flow_name=flow_class.__name__,
         user_name=user or user_name(),
@@ -252,6 +252,8 @@ def user_name() -> str:
     for name in ("ASYNCFLOW_USER", "METAFLOW_USER", "SUDO_USER", "USERNAME", "USER"):
         if os.environ.get(name):
             return os.environ[name]
+    import getpass  # for those without a name in the environment
+
     try:
         return getpass.getuser()
     except (OSError, KeyError):
