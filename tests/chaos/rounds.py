@@ -10,6 +10,7 @@ from pathlib import Path
 
 from asyncflow.machine.events import AttemptLaunched, AttemptSucceeded, RunFinished
 from tests.chaos.commands import Invocation, Workplace
+from tests.chaos.journal import living, read_journal
 from tests.chaos.plan import Plan, Strike, Victim
 from tests.chaos.processes import Proc, kill, kill_marked, tree_of
 from tests.chaos.records import RunRecord
@@ -71,6 +72,8 @@ class Round:
         finally:
             for mark in self._marks:
                 kill_marked(mark)
+            for entry in living(read_journal(self._place.journal)):
+                kill(entry.pid)
         if not self.report.faults:
             shutil.rmtree(self._place.root, ignore_errors=True)
         return self.report
