@@ -24,10 +24,6 @@ class Clock(Protocol):
         """
         ...
 
-    async def pause(self, seconds: float) -> None:
-        """Let others work for a moment. Cancellation: safe."""
-        ...
-
 
 class SystemClock:
     """The wall clock as it was at the start, carried on by the monotonic one: no jump of the wall clock is seen."""
@@ -46,7 +42,3 @@ class SystemClock:
             return
         with anyio.move_on_after(max(0.0, until - self.now())):
             await event.wait()
-
-    async def pause(self, seconds: float) -> None:
-        """Sleep in real time."""
-        await anyio.sleep(seconds)

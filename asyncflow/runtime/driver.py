@@ -29,12 +29,6 @@ from asyncflow.runtime.perform import perform_all
 
 __all__ = ["Driver", "Publish"]
 
-FEW = 4
-"""A turn waits for more facts while those at hand are less than one in so many of the attempts in flight."""
-GATHER_S = 0.002
-"""How long it waits, seconds: with 16 short tasks in flight it halves turns, commits and the scheduler's CPU time;
-the other tasks keep the machine busy meanwhile."""
-
 Publish = Callable[[int, Sequence[Event]], None]
 """Takes the sequence number of the first event, and the events of one turn. Must not wait."""
 
@@ -83,17 +77,10 @@ class Driver:
             effects.start_soon(self._listen)
             self._perform(effects, run, repeat)
             while not self.state.is_over:
-                await self._turn(effects, run, await self._gather())
+                facts = await self.inbox.take(self._clock, next_wake(self.state))
+                await self._turn(effects, run, facts)
             effects.cancel_scope.cancel()
         return cast(RunStatus, self.state.status)  # is_over says it is one
-
-    async def _gather(self) -> list[Fact]:
-        """Return the facts of the next turn: those that are there, and if few of many, those that come at once."""
-        facts = await self.inbox.take(self._clock, next_wake(self.state))
-        if facts and len(facts) * FEW < len(self.state.running):
-            await self._clock.pause(GATHER_S)
-            facts += self.inbox.take_nowait()
-        return facts
 
     async def _turn(self, effects: TaskGroup, run: int, facts: list[Fact]) -> None:
         wake_at = next_wake(self.state)

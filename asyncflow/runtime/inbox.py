@@ -35,11 +35,7 @@ class Inbox:
         """
         if not self._facts:
             await clock.wait(self._arrived, until)
-        return self.take_nowait()
-
-    def take_nowait(self) -> list[Fact]:
-        """Return all that has arrived, perhaps nothing."""
         facts, self._facts = self._facts, []
-        if facts:
+        if self._arrived.is_set():
             self._arrived = anyio.Event()
         return facts

@@ -34,10 +34,6 @@ class FakeClock:
             raise ValueError(f"time cannot go back by {-seconds} s")
         self._now += seconds
 
-    async def pause(self, seconds: float) -> None:
-        """Let others work; no virtual time passes."""
-        await anyio.lowlevel.checkpoint()
-
     async def wait(self, event: anyio.Event, until: float | None) -> None:
         """Return when `event` is set or the virtual time is `until`. Cancellation: safe."""
         if until is None:
