@@ -42,7 +42,7 @@ HEADER_BYTES = 64
 _HEADER = struct.Struct("<8sB7xQQ32x")
 _MAGIC = b"asyncfl1"
 _MAP_FROM = 1 << 20
-"""Raw contents from this size on are mapped. Below, one read is as fast, and the digest is checked (0.15 ms)."""
+"""Raw contents from this size on are mapped, so that processes share their pages. Below, one read is as fast."""
 
 
 def header(kind: int, size_bytes: int, stored_bytes: int) -> bytes:
@@ -188,7 +188,9 @@ class BlobContent:
         try:
             if kind == KIND_RAW and size >= _MAP_FROM:
                 mapped = mmap.mmap(fd, HEADER_BYTES + size, access=mmap.ACCESS_COPY)
-                return memoryview(mapped)[HEADER_BYTES:]
+                view = memoryview(mapped)[HEADER_BYTES:]
+                self._check(view)
+                return view
             # Anonymous pages: aligned for arrays, and not zeroed before they are filled.
             target = memoryview(mmap.mmap(-1, size) if size >= _MAP_FROM else bytearray(size))
             self._fill(fd, kind, target)
@@ -219,9 +221,7 @@ class BlobContent:
 
     def verify(self) -> None:
         """Read all of it and compare with the digest. Raises StoreError."""
-        view = self.view()
-        if digest_of([view], len(view)) != self._digest:
-            raise damaged(self._path, self._what, "its bytes do not have the digest it is named by")
+        self.view()
 
     def _open(self) -> tuple[int, int, int]:
         fd = open_blob(self._root, self._digest, self._what)
@@ -247,7 +247,8 @@ class BlobContent:
                 raise damaged(self._path, self._what, "it is shorter than its header says")
 
     def _check(self, content: Buffer) -> None:
-        if len(content) < _MAP_FROM and digest_of([content], len(content)) != self._digest:
+        # A flipped bit is an error and never a wrong result, at 0.08 s for 512 MB (two threads, pages in the cache).
+        if digest_of([content], len(content)) != self._digest:
             raise damaged(self._path, self._what, "its bytes do not have the digest it is named by")
 
 

@@ -90,7 +90,7 @@ def test_a_changed_byte_in_a_small_or_compressed_blob_is_noticed_when_it_is_read
         store.load(record, name="model")
 
 
-def test_a_changed_byte_in_a_large_raw_blob_is_noticed_by_the_full_check(store: LocalStore) -> None:
+def test_a_changed_byte_in_a_large_mapped_blob_is_noticed_by_the_check_and_by_reading(store: LocalStore) -> None:
     record, path = stored(store, RANDOM.random(500_000))
     store.verify_blob(record.digest)
     data = bytearray(path.read_bytes())
@@ -99,6 +99,8 @@ def test_a_changed_byte_in_a_large_raw_blob_is_noticed_by_the_full_check(store: 
     with pytest.raises(StoreError, match="digest") as caught:
         store.verify_blob(record.digest)
     assert caught.value.where == str(path)
+    with pytest.raises(StoreError, match="`model`.*digest"):
+        store.load(record, name="model")
 
 
 def test_a_cut_off_blob_is_written_again_when_its_content_is_stored_again(store: LocalStore) -> None:
