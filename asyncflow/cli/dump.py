@@ -106,6 +106,7 @@ class _Dump:
         self._is_private = is_private
         self._most = most
         self._has_tried_imports = False
+        self._exit_code = ExitCode.OK
 
     def show(self) -> int:
         """Write every artifact to stdout."""
@@ -113,7 +114,7 @@ class _Dump:
             terminal.err(Span(f"Dumping {_path(task)}", Style.DIM))
             for artifact in self._artifacts(task):
                 self._show(artifact)
-        return ExitCode.OK
+        return self._exit_code
 
     def save(self, file: str) -> int:
         """Write every artifact that can be loaded to a pickle file; those that cannot are named on stderr."""
@@ -124,6 +125,7 @@ class _Dump:
                 try:
                     values[artifact.name] = self._load(artifact)
                 except StoreError as error:
+                    self._exit_code = ExitCode.FAILURE
                     terminal.err(f"{_path(task)}: {artifact.name} is left out: {error.message}")
         try:
             with open(file, "wb") as opened:
@@ -134,7 +136,7 @@ class _Dump:
                 hint="Name a file in a directory of yours.",
             ) from error
         terminal.err(f"Artifacts written to {file}")
-        return ExitCode.OK
+        return self._exit_code
 
     def _tasks(self) -> Iterator[TaskRow]:
         target = self._target
@@ -186,6 +188,7 @@ class _Dump:
         try:
             text = repr(self._load(artifact))
         except AsyncflowError as error:
+            self._exit_code = ExitCode.FAILURE
             return f"(cannot be loaded: {error.message})"
         except Exception as error:  # noqa: BLE001 - __repr__ is the user's, and may raise anything
             return f"(cannot be shown: {type(error).__name__} in its __repr__)"

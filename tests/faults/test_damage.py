@@ -187,7 +187,7 @@ def test_a_damaged_blob_is_named_and_not_used(finished: Workplace, tmp_path: Pat
     blob = blob_of(place, "work", "noise")
     flip(blob, where)
     # When it is shown, used, or looked for, Then it is named
-    assert_clear(dump_of_noise(place), rf"noise .*({DAMAGED})", code=0)
+    assert_clear(dump_of_noise(place), rf"noise .*({DAMAGED})", code=1)
     ended = place.run("resume", "1", "join")
     assert_clear(ended, DAMAGED, "noise", "Delete that file", str(blob), r"asyncflow resume")
     assert_clear(place.run("doctor", "--thorough"), DAMAGED, blob.name)
@@ -219,7 +219,7 @@ def test_a_deleted_blob_is_named_and_made_again_by_its_step(
     place = copy_of(finished, tmp_path / "work")
     blob = blob_of(place, "work", "noise")
     blob.unlink()
-    assert_clear(dump_of_noise(place), rf"noise .*({MISSING})", code=0)
+    assert_clear(dump_of_noise(place), rf"noise .*({MISSING})", code=1)
     assert_clear(place.run("resume", "1", "join"), MISSING, "noise", r"asyncflow resume")
     assert_clear(place.run("doctor"), MISSING)
     assert place.run("resume", "1", "work").code == 0

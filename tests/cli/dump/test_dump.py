@@ -47,7 +47,7 @@ def test_an_artifact_that_is_not_there_is_told(history: Place) -> None:
     assert ended.code == 0
 
 
-def test_an_artifact_whose_type_is_gone_does_not_stop_the_others(place: Place) -> None:
+def test_an_artifact_whose_type_is_gone_does_not_stop_the_others_but_fails_the_command(place: Place) -> None:
     place.run("run", place.flow("shapes"), "--ui", "none")
     (place.root / "shapes.py").unlink()
     ended = place.run("dump", "1/join/4", "--include", "point,results")
@@ -55,7 +55,7 @@ def test_an_artifact_whose_type_is_gone_does_not_stop_the_others(place: Place) -
     assert lines[0].startswith("point [size: ")
     assert "(cannot be loaded: " in lines[0]
     assert lines[1].endswith(" = ['A', 'B']")
-    assert ended.code == 0
+    assert ended.code == 1
 
 
 def test_a_step_is_saved_to_a_pickle(history: Place) -> None:
