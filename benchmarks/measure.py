@@ -33,16 +33,23 @@ class Measured:
     largest_bytes: int
     """Peak resident memory of its largest process."""
     tree_bytes: int
-    """Highest sample of the whole tree's memory, shared pages counted once. 0: too short to be sampled."""
+    """Highest sample of the whole tree's memory, shared pages counted once. 0: not sampled, or too short."""
     exit_code: int
     output: str
     """stdout and stderr together."""
 
 
-def measure(command: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Measured:
-    """Run `command` to its end in a process of its own that adopts and reaps everything left behind."""
+def measure(
+    command: Sequence[str], *, env: Mapping[str, str], cwd: str, is_sampled: bool = False
+) -> Measured:
+    """Run `command` to its end in a process of its own that adopts and reaps everything left behind.
+
+    Sampling the tree's memory walks page tables that forks and faults need: a run that is timed is not sampled.
+    """
     with tempfile.NamedTemporaryFile("r") as report:
-        request = json.dumps({"command": list(command), "cwd": cwd, "report": report.name})
+        request = json.dumps(
+            {"command": list(command), "cwd": cwd, "report": report.name, "is_sampled": is_sampled}
+        )
         subprocess.run(
             [sys.executable, "-m", "benchmarks.measure"], input=request, text=True, env=dict(env), check=True
         )
@@ -73,12 +80,13 @@ class TreeSampler(threading.Thread):
             self.peak_bytes = max(self.peak_bytes, total)
 
 
-def run_and_reap(command: Sequence[str], cwd: str) -> Measured:
+def run_and_reap(command: Sequence[str], cwd: str, *, is_sampled: bool) -> Measured:
     """Run the command, then wait for whatever it left behind. Everything's usage is in RUSAGE_CHILDREN then."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     sampler = TreeSampler()
-    sampler.start()
+    if is_sampled:
+        sampler.start()
     with tempfile.TemporaryFile() as output:
         started_at, began = time.time(), time.perf_counter()
         process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
@@ -112,7 +120,7 @@ def reap_rest() -> None:
 def main() -> None:
     """Serve one request from stdin."""
     request = json.load(sys.stdin)
-    measured = run_and_reap(request["command"], request["cwd"])
+    measured = run_and_reap(request["command"], request["cwd"], is_sampled=request["is_sampled"])
     with open(request["report"], "w") as report:
         json.dump(asdict(measured), report)
 

@@ -50,20 +50,30 @@ def run_workload(workload: Workload, *, runs: int, scratch: Path, tell: Callable
     for number in range(workload.runs or runs):
         for contender in workload.contenders:
             tell(f"{workload.name}: {contender.name}, run {number + 1}")
-            home = shared[contender.name] or _fresh(scratch)
-            measured = measure(contender.command, env=contender.environment(home), cwd=str(home))
-            if measured.exit_code:
-                raise SystemExit(
-                    f"{' '.join(contender.command)} exited {measured.exit_code}\n{measured.output}"
-                )
+            measured = _run(contender, shared[contender.name], scratch, is_sampled=False)
             figures[contender.name].append(_figures(workload, measured))
-            if home != shared[contender.name]:
-                shutil.rmtree(home)
-            time.sleep(REST_S)
+    medians = {name: _medians(rows) for name, rows in figures.items()}
+    for contender in workload.contenders if workload.runs != 1 else ():
+        tell(f"{workload.name}: {contender.name}, once more for its memory")
+        sampled = _run(contender, shared[contender.name], scratch, is_sampled=True)
+        medians[contender.name]["tree_bytes"] = float(sampled.tree_bytes)
     for home in filter(None, shared.values()):
         shutil.rmtree(home)
-    medians = {name: _medians(rows) for name, rows in figures.items()}
     return Result(workload=workload, runs=figures, medians=medians, verdicts=_verdicts(workload, medians))
+
+
+def _run(contender: Contender, shared: Path | None, scratch: Path, *, is_sampled: bool) -> Measured:
+    """Run a contender once. Raises SystemExit with its output if it fails."""
+    home = shared or _fresh(scratch)
+    measured = measure(
+        contender.command, env=contender.environment(home), cwd=str(home), is_sampled=is_sampled
+    )
+    if measured.exit_code:
+        raise SystemExit(f"{' '.join(contender.command)} exited {measured.exit_code}\n{measured.output}")
+    if shared is None:
+        shutil.rmtree(home)
+    time.sleep(REST_S)
+    return measured
 
 
 def to_data(result: Result) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import anyio
 
@@ -59,7 +59,7 @@ class Instant:
     async def stop(self, attempt: Attempt, *, force: bool) -> None:
         """Nothing runs that could be stopped."""
 
-    async def facts(self) -> AsyncIterator[Sequence[Fact]]:
+    async def facts(self) -> AsyncGenerator[Sequence[Fact], None]:
         """Yield what was launched since."""
         while True:
             await self._arrived.wait()

@@ -262,8 +262,8 @@ def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(ours if ours is not None else group)
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _first(error: BaseException) -> BaseException:
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    inner: Sequence[BaseException] = getattr(error, "exceptions")  # noqa: B009 - its type parameter is unknown here
+    return _first(inner[0])
