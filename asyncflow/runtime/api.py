@@ -263,7 +263,5 @@ def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _first(error: BaseException) -> BaseException:
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    inner: Sequence[BaseException] = getattr(error, "exceptions")  # noqa: B009 - its type parameter is unknown here
-    return _first(inner[0])
+    inner: Sequence[BaseException] = getattr(error, "exceptions", ())
+    return _first(inner[0]) if inner else error

@@ -52,6 +52,8 @@ class Scheduler:
     def close(self) -> None:
         self.process.kill()
         self.process.communicate()
+        for pid in wait_until_dead([self.zygote, *self.below]):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture

@@ -90,7 +90,9 @@ def test_a_changed_byte_in_a_small_or_compressed_blob_is_noticed_when_it_is_read
         store.load(record, name="model")
 
 
-def test_a_changed_byte_in_a_large_mapped_blob_is_noticed_by_the_check_and_by_reading(store: LocalStore) -> None:
+def test_a_changed_byte_in_a_large_mapped_blob_is_noticed_by_the_check_and_by_reading(
+    store: LocalStore,
+) -> None:
     record, path = stored(store, RANDOM.random(500_000))
     store.verify_blob(record.digest)
     data = bytearray(path.read_bytes())
@@ -99,7 +101,7 @@ def test_a_changed_byte_in_a_large_mapped_blob_is_noticed_by_the_check_and_by_re
     with pytest.raises(StoreError, match="digest") as caught:
         store.verify_blob(record.digest)
     assert caught.value.where == str(path)
-    with pytest.raises(StoreError, match="`model`.*digest"):
+    with pytest.raises(StoreError, match=r"`model`.*digest"):
         store.load(record, name="model")
 
 
