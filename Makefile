@@ -4,9 +4,10 @@ ASYNCFLOW := .venv/bin/asyncflow
 PY := .venv/bin/python
 EXAMPLES := hello digits_sweep wine_statistics train_until_good
 KILLS ?= 1000
+SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports chaos chaos-short bench constraints clean
+.PHONY: help setup demo test check format lint types imports chaos chaos-short simulate bench constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -51,6 +52,10 @@ chaos: ## Kill schedulers, zygotes and tasks KILLS times (1000) and resume every
 
 chaos-short: ## The same with 50 kills, as CI runs it
 	@$(MAKE) --no-print-directory chaos KILLS=50
+
+simulate: ## Simulate SEEDS random flows (10000) in every weather and check the machine's laws after every turn
+	@scripts/setup dev
+	@$(PY) -m tests.property --seeds $(SEEDS)
 
 bench: ## Run the benchmarks (METAFLOW_PYTHON=/path/to/venv/bin/python compares with Metaflow)
 	@scripts/setup dev
