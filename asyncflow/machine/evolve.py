@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import heapq
 from array import array
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from asyncflow.machine import events as ev
-from asyncflow.machine.graph import Graph, StepNode
+from asyncflow.machine.graph import Graph
 from asyncflow.machine.ids import Frame, ManifestKey
 from asyncflow.machine.state import (
     CloneKey,
@@ -25,7 +26,6 @@ from asyncflow.machine.state import (
     TaskStatus,
     Timer,
     TimerKind,
-    needs_of,
 )
 
 __all__ = ["TIMEOUT_MARGIN_S", "evolve", "fold", "is_stale"]
@@ -124,7 +124,7 @@ def _attempt_launched(state: RunState, event: ev.AttemptLaunched) -> None:
     task.number = event.number
     task.is_started = task.stop_asked = task.stop_forced = task.is_timed_out = False
     state.running[event.task] = None
-    _use(state, state.graph.steps[task.step], 1)
+    _use(state, task.step, 1)
 
 
 def _attempt_started(state: RunState, event: ev.AttemptStarted) -> None:
@@ -146,17 +146,16 @@ def _attempt_succeeded(state: RunState, event: ev.AttemptSucceeded) -> None:
         _arrive(state, event.arrived, task.frames[-1].index, event.task, event.number)
         state.scopes[event.arrived].has_fresh_arrival = True
     _note_end(state, task.step)
-    _prune_timers(state)
 
 
 def _attempt_failed(state: RunState, event: ev.AttemptFailed) -> None:
     task = state.tasks[event.task]
     _end_attempt(state, task)
-    task.last_error = event.error
     if task.is_fallback:
         task.fallbacks += 1
     else:
         task.failures += 1
+        task.last_error = event.error
 
 
 def _attempt_lost(state: RunState, event: ev.AttemptLost) -> None:
@@ -174,7 +173,6 @@ def _attempt_timed_out(state: RunState, event: ev.AttemptTimedOut) -> None:
 
 def _attempt_cancelled(state: RunState, event: ev.AttemptCancelled) -> None:
     _end_attempt(state, state.tasks.pop(event.task))
-    _prune_timers(state)
 
 
 def _stop_asked(state: RunState, event: ev.StopAsked) -> None:
@@ -212,12 +210,9 @@ def _task_failed(state: RunState, event: ev.TaskFailed) -> None:
 
 def _scope_opened(state: RunState, event: ev.ScopeOpened) -> None:
     frames = tuple(Frame(*frame) for frame in event.frames)
-    scope = ScopeState(
+    state.scopes[event.task] = ScopeState(
         event.task, event.step, event.width, ManifestKey(*event.manifest), frames, event.is_cloned
     )
-    scope.tasks = array("q", bytes(8 * event.width))
-    scope.attempts = array("I", bytes(4 * event.width))
-    state.scopes[event.task] = scope
     if event.width:
         state.open_scopes[event.task] = None
 
@@ -284,6 +279,9 @@ def _move_cursor(state: RunState, scope: ScopeState, cursor: int) -> None:
 
 def _arrive(state: RunState, scope_id: int, index: int, task: int, number: int) -> None:
     scope = state.scopes[scope_id]
+    if not scope.arrivals:
+        scope.tasks = array("q", bytes(8 * scope.width))
+        scope.attempts = array("I", bytes(4 * scope.width))
     scope.tasks[index] = task
     scope.attempts[index] = number
     scope.arrivals += 1
@@ -302,7 +300,10 @@ def _enqueue(state: RunState, task: TaskState) -> None:
     queue = state.ready.get(task.step)
     if queue is None:
         queue = state.ready[task.step] = deque()
-    queue.append(task.id)
+    if queue and queue[-1] > task.id:
+        insort(queue, task.id)
+    else:
+        queue.append(task.id)
 
 
 def _leave_queue(state: RunState, task: TaskState) -> None:
@@ -321,13 +322,14 @@ def _leave_queue(state: RunState, task: TaskState) -> None:
 
 def _end_attempt(state: RunState, task: TaskState) -> None:
     if state.running.pop(task.id, 0) is None:
-        _use(state, state.graph.steps[task.step], -1)
+        _use(state, task.step, -1)
     task.deadline = task.force_at = None
+    _prune_timers(state)
 
 
-def _use(state: RunState, node: StepNode, sign: int) -> None:
-    needs = needs_of(node)
-    if needs == (0, 0, 0):
+def _use(state: RunState, step: str, sign: int) -> None:
+    needs = state.needs[step]
+    if not any(needs):
         return
     used = state.used
     state.used = Needs(

@@ -38,7 +38,7 @@ class RetryPolicy:
     backoff: float = 1.0
     """Factor by which the wait grows from one retry to the next."""
     max_delay_s: float | None = None
-    """Longest wait, seconds. None means no bound."""
+    """Longest wait before it is spread by `jitter`, seconds. None means no bound."""
     jitter: float = 0.0
     """Share of the wait, 0..1, that is spread (deterministically, by task and attempt) to keep retries apart."""
     on: tuple[str, ...] = ()

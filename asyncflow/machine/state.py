@@ -118,7 +118,8 @@ class ScopeState:
     has_fresh_arrival: bool = False
     """A branch that was executed, not cloned, has arrived; so the join is executed too."""
     tasks: array[int] = field(default_factory=lambda: array("q"))
-    """Task that arrived, by index."""
+    """Task that arrived, by index. Empty before the first arrival, so that a scope that is only refused costs
+    nothing."""
     attempts: array[int] = field(default_factory=lambda: array("I"))
     origins: dict[int, ManifestKey] = field(default_factory=dict[int, ManifestKey])
     """By index, for branches whose last task was cloned."""
@@ -179,7 +180,7 @@ class RunState:
     """Tasks with an attempt in flight, in order of launch."""
     used: Needs = Needs()
     timers: list[Timer] = field(default_factory=list[Timer])
-    """A heap. May hold stale entries, never lacks a live one."""
+    """A heap. May hold stale entries, but not at its top; never lacks a live one."""
     waiting: int = 0
     """How many tasks wait for a retry."""
     stopping: StopReason | None = None
@@ -190,6 +191,11 @@ class RunState:
     failed: int = 0
     has_ended: bool = False
     """The end step succeeded."""
+    needs: dict[str, Needs] = field(init=False, repr=False)
+    """What a task of each step takes from the machine; follows from the graph."""
+
+    def __post_init__(self) -> None:
+        self.needs = {name: needs_of(node) for name, node in self.graph.steps.items()}
 
     @property
     def is_over(self) -> bool:

@@ -3,20 +3,19 @@
 Queued tasks come first, oldest first (a retried task keeps its age); then new branches of the scope opened last, so
 that nested foreaches finish one before they begin the next and memory follows what runs. A task needs a slot and
 its declared resources. One that does not fit reserves whatever it is short of: nothing younger may take that, so a
-big task is never starved by small ones; others pass it by. A gang (`num_parallel`) is launched whole or not at all.
+big task is never starved by small ones; others pass it by. A gang (`num_parallel`) is launched whole or not at
+all. What
+the machine could never hold, however long one waits, fails at once and says what is lacking.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from asyncflow.machine.events import AttemptLaunched
-from asyncflow.machine.graph import StepNode, Transition
-from asyncflow.machine.ids import Frame
+from asyncflow.machine.graph import Transition
 from asyncflow.machine.outcome import ErrorInfo
 from asyncflow.machine.rules.failure import fail_task
-from asyncflow.machine.rules.flow import Birth, bring_forth
-from asyncflow.machine.state import Needs, RunState, ScopeState, needs_of
+from asyncflow.machine.rules.flow import create_branch, refuse_scope
+from asyncflow.machine.state import Needs, RunState, ScopeState
 from asyncflow.machine.turn import TurnUnderWay
 
 __all__ = ["fill_slots"]
@@ -35,25 +34,26 @@ class _Room:
         self.capacity = Needs(
             _units(limits.cpu, 1000), _units(limits.memory_mb, 1024), _units(limits.gpu, 1000)
         )
-        self.free = [total - taken for total, taken in zip(self.capacity, used, strict=True)]
+        self.free = [max(0, total - taken) for total, taken in zip(self.capacity, used, strict=True)]
         self.reserved = [False, False, False]
 
     def take(self, needs: Needs, count: int = 1) -> bool:
         """Take room for `count` tasks, or reserve what they are short of and return False."""
-        wanted = [amount * count for amount in needs]
-        short = [amount > free for amount, free in zip(wanted, self.free, strict=True)]
-        if any(short):
-            self.reserved = [held or lacking for held, lacking in zip(self.reserved, short, strict=True)]
-            return False
-        if any(held and amount for held, amount in zip(self.reserved, wanted, strict=True)):
-            return False
-        self.free = [free - amount for free, amount in zip(self.free, wanted, strict=True)]
+        if any(needs):
+            wanted = [amount * count for amount in needs]
+            short = [amount > free for amount, free in zip(wanted, self.free, strict=True)]
+            if any(short):
+                self.reserved = [held or lacking for held, lacking in zip(self.reserved, short, strict=True)]
+                return False
+            if any(held and amount for held, amount in zip(self.reserved, wanted, strict=True)):
+                return False
+            self.free = [free - amount for free, amount in zip(self.free, wanted, strict=True)]
         self.slots -= count
         return True
 
-    def can_ever_hold(self, needs: Needs) -> bool:
-        """Tell whether the machine is large enough at all."""
-        return all(amount <= total for amount, total in zip(needs, self.capacity, strict=True))
+    def can_ever_hold(self, needs: Needs, count: int = 1) -> bool:
+        """Tell whether the machine is large enough at all for `count` tasks at the same time."""
+        return all(amount * count <= total for amount, total in zip(needs, self.capacity, strict=True))
 
 
 def fill_slots(turn: TurnUnderWay) -> None:
@@ -76,7 +76,7 @@ def _launch_queued(turn: TurnUnderWay, room: _Room) -> None:
         if not heads or state.stopping is not None:
             return
         task_id, step = min(heads)
-        needs = needs_of(state.graph.steps[step])
+        needs = state.needs[step]
         if not room.can_ever_hold(needs):
             fail_task(turn, state.tasks[task_id], _too_large(step, room.capacity, needs))
         elif room.take(needs):
@@ -91,49 +91,37 @@ def _launch_branches(turn: TurnUnderWay, room: _Room) -> None:
         scope = state.scopes[scope_id]
         node = state.graph.steps[scope.step]
         if node.transition is Transition.PARALLEL:
-            _launch_gang(turn, room, scope, node)
+            _launch_gang(turn, room, scope, node.next[0])
         else:
-            _launch_from(turn, room, scope, node)
+            _launch_from(turn, room, scope, node.next[0])
         if room.slots <= 0 or state.stopping is not None:
             return
 
 
-def _launch_from(turn: TurnUnderWay, room: _Room, scope: ScopeState, node: StepNode) -> None:
+def _launch_from(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) -> None:
     state = turn.state
+    needs = state.needs[step]
     while room.slots > 0 and scope.cursor < scope.width and state.stopping is None:
-        step = node.next[scope.cursor % len(node.next)]
-        needs = needs_of(state.graph.steps[step])
         if not room.can_ever_hold(needs):
-            task_id = _create_branch(turn, scope, step)
-            fail_task(turn, state.tasks[task_id], _too_large(step, room.capacity, needs))
+            fail_task(turn, create_branch(turn, scope), _too_large(step, room.capacity, needs))
         elif room.take(needs):
-            _launch(turn, _create_branch(turn, scope, step))
+            _launch(turn, create_branch(turn, scope).id)
         else:
             return
 
 
-def _launch_gang(turn: TurnUnderWay, room: _Room, scope: ScopeState, node: StepNode) -> None:
+def _launch_gang(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) -> None:
     state = turn.state
-    step = node.next[0]
-    rest = scope.width - scope.cursor
-    if rest > room.slots or not room.take(needs_of(state.graph.steps[step]), rest):
+    needs, size = state.needs[step], scope.width - scope.cursor
+    if size > state.limits.slots:
+        refuse_scope(turn, scope, _too_many(step, size, state.limits.slots))
+    elif not room.can_ever_hold(needs, size):
+        refuse_scope(turn, scope, _too_large(step, room.capacity, needs, size))
+    elif size > room.slots or not room.take(needs, size):
         room.slots = 0
-        return
-    for _ in _remaining(scope):
-        _launch(turn, _create_branch(turn, scope, step))
-
-
-def _remaining(scope: ScopeState) -> Iterator[int]:
-    while scope.cursor < scope.width:
-        yield scope.cursor
-
-
-def _create_branch(turn: TurnUnderWay, scope: ScopeState, step: str) -> int:
-    index = scope.cursor
-    task_id = turn.state.next_task
-    frames = (*scope.frames, Frame(scope.task, index))
-    bring_forth(turn, Birth(step, scope.manifest, frames, scope=scope.task, index=index))
-    return task_id
+    else:
+        for _ in range(size):
+            _launch(turn, create_branch(turn, scope).id)
 
 
 def _launch(turn: TurnUnderWay, task_id: int) -> None:
@@ -145,13 +133,19 @@ def _units(amount: float | None, scale: int) -> int:
     return _UNLIMITED if amount is None else round(amount * scale)
 
 
-def _too_large(step: str, capacity: Needs, needs: Needs) -> ErrorInfo:
+def _too_many(step: str, size: int, slots: int) -> ErrorInfo:
+    message = f"step {step} is to run as {size} tasks at the same time, more than --max-workers {slots}"
+    return ErrorInfo("asyncflow.GangTooLarge", message, is_retryable=False)
+
+
+def _too_large(step: str, capacity: Needs, needs: Needs, count: int = 1) -> ErrorInfo:
     names = ("cpu", "memory (MB)", "gpu")
     scales = (1000, 1024, 1000)
     lacking = [
-        f"{name} {needs[i] / scales[i]:g} of {capacity[i] / scales[i]:g}"
+        f"{name} {needs[i] * count / scales[i]:g} of {capacity[i] / scales[i]:g}"
         for i, name in enumerate(names)
-        if needs[i] > capacity[i]
+        if needs[i] * count > capacity[i]
     ]
-    message = f"step {step} asks for more than this machine has: {', '.join(lacking)}"
+    gang = f", as {count} tasks at the same time," if count > 1 else ""
+    message = f"step {step}{gang} asks for more than this machine has: {', '.join(lacking)}"
     return ErrorInfo("asyncflow.ResourcesTooLarge", message, is_retryable=False)

@@ -3,12 +3,15 @@
 | what ended the attempt                    | what follows                                                        |
 |-------------------------------------------|---------------------------------------------------------------------|
 | it was asked to stop                      | cancelled                                                           |
+| lost through no fault, the run is stopping| cancelled                                                           |
 | lost through no fault of the step         | tried again at once, no retry used up (a hundred times at most)     |
 | an error worth a retry, and retries left  | tried again after the policy's wait                                 |
 | any other, and the step has @catch        | a fallback attempt that runs no user code (three at most)           |
 | any other                                 | the task has failed; the run stops, unless it is to keep going      |
 
-A run that is stopping tries nothing again.
+A run that is stopping tries nothing again. Members of a gang are tried again one by one, as any task is: what
+the others
+do without it in the meantime is the step's own affair.
 """
 
 from __future__ import annotations
@@ -59,7 +62,7 @@ def accept_failure(turn: TurnUnderWay, task: TaskState, outcome: Failed) -> None
 
 def accept_loss(turn: TurnUnderWay, task: TaskState, fact: WorkerLost) -> None:
     """Record that an attempt is gone without a report, and decide what follows."""
-    if task.stop_asked:
+    if task.stop_asked or (fact.is_our_fault and turn.state.stopping is not None):
         cancel_attempt(turn, task)
     elif fact.is_our_fault and task.losses < MAX_LOSSES:
         turn.emit(

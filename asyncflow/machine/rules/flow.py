@@ -3,33 +3,46 @@
 A scope per split. A split task that succeeds opens a scope: (split task, width). Each branch carries its parent's
 scope stack plus (split task, index). A task whose next step is the matching join arrives: its success is counted in
 the top scope. At `width` arrivals the join task exists, its inputs in index order. Switches and recursion neither
-push nor pop. An empty scope is complete at once, so its join runs with no inputs.
+push nor pop. An empty scope is complete at once, so its join runs with no inputs. Static branches become tasks
+with their
+scope; those of a foreach or gang when there is room for them.
 
 On resume, a task that would be created is looked up among the origin's good tasks by where it stands (step, indices,
 iteration). If it is there and everything above it was cloned too, it is taken over instead, and what comes after it
-is decided the same way, until nothing more can be taken over.
+is decided the same way, until nothing more can be taken over. A gang is taken over whole or runs again whole, as its
+members work together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from asyncflow.machine.events import AttemptSucceeded, ScopeOpened, TaskCloned, TaskCreated
 from asyncflow.machine.graph import StepNode, Transition
 from asyncflow.machine.ids import Frame, ManifestKey
-from asyncflow.machine.outcome import Succeeded
+from asyncflow.machine.outcome import ErrorInfo, Succeeded
+from asyncflow.machine.rules.failure import fail_task
 from asyncflow.machine.rules.stopping import begin_stopping
-from asyncflow.machine.state import CloneKey, RunState, TaskState
+from asyncflow.machine.state import CloneKey, RunState, ScopeState, TaskState
 from asyncflow.machine.turn import TurnUnderWay
 
-__all__ = ["Birth", "accept_success", "bring_forth", "transition_problem"]
+__all__ = [
+    "MOST_BRANCHES",
+    "accept_success",
+    "begin_flow",
+    "create_branch",
+    "refuse_scope",
+    "transition_problem",
+]
 
+MOST_BRANCHES = 2**31 - 1
+"""Widest scope there can be; more is a mistake, and would be one of memory, too."""
 SPLITS = (Transition.SPLIT, Transition.FOREACH, Transition.PARALLEL)
 
 
 @dataclass(frozen=True, slots=True)
-class Birth:
+class _Birth:
     """A task that is due to exist."""
 
     step: str
@@ -63,9 +76,20 @@ def transition_problem(node: StepNode, outcome: Succeeded) -> str | None:
         return (
             f"step {node.name} chose {outcome.chosen!r}, which is none of its targets {', '.join(node.next)}"
         )
-    if node.transition in (Transition.FOREACH, Transition.PARALLEL) and outcome.width is None:
-        return f"step {node.name} reported no number of items"
+    if node.transition in (Transition.FOREACH, Transition.PARALLEL):
+        if outcome.width is None:
+            return f"step {node.name} reported no number of items"
+        if not 0 <= outcome.width <= MOST_BRANCHES:
+            return (
+                f"step {node.name} reported {outcome.width} items, which is not between 0 and {MOST_BRANCHES}"
+            )
     return None
+
+
+def begin_flow(turn: TurnUnderWay, parameters: ManifestKey) -> None:
+    """Bring forth the first task, or clone as much as can be cloned."""
+    state = turn.state
+    _bring_forth(turn, _Birth(state.graph.start, parameters, (), may_be_cloned=bool(state.clones)))
 
 
 def accept_success(turn: TurnUnderWay, task: TaskState, outcome: Succeeded) -> None:
@@ -95,15 +119,31 @@ def accept_success(turn: TurnUnderWay, task: TaskState, outcome: Succeeded) -> N
         task.id, node, manifest, frames, iteration, outcome.width, outcome.chosen, arrived, is_cloned=False
     )
     for birth in _births_after(turn, done):
-        bring_forth(turn, birth)
+        _bring_forth(turn, birth)
 
 
-def bring_forth(turn: TurnUnderWay, first: Birth) -> None:
+def create_branch(turn: TurnUnderWay, scope: ScopeState) -> TaskState:
+    """Make a task of the scope's next branch."""
+    task = turn.state.next_task
+    _create(turn, _branch(turn.state, scope, scope.cursor))
+    return turn.state.tasks[task]
+
+
+def refuse_scope(turn: TurnUnderWay, scope: ScopeState, error: ErrorInfo) -> None:
+    """End the run, as this scope's branches cannot be run: the first of them fails and says why.
+
+    Not the split task: it did well, and a resume with other limits takes it over.
+    """
+    fail_task(turn, create_branch(turn, scope), error)
+    begin_stopping(turn, error.message)
+
+
+def _bring_forth(turn: TurnUnderWay, first: _Birth) -> None:
     """Create a task, or clone it and everything after it that can be cloned."""
     if not first.may_be_cloned:
         _create(turn, first)
         return
-    stack: list[Iterator[Birth]] = [iter((first,))]
+    stack: list[Iterator[_Birth]] = [iter((first,))]
     while stack:
         birth = next(stack[-1], None)
         if birth is None:
@@ -126,7 +166,7 @@ def _arrival(state: RunState, node: StepNode, chosen: str | None, frames: tuple[
     return None if state.graph.steps[target].closes is None else frames[-1].scope
 
 
-def _births_after(turn: TurnUnderWay, done: _Done) -> Iterator[Birth]:
+def _births_after(turn: TurnUnderWay, done: _Done) -> Iterator[_Birth]:
     node = done.node
     if node.transition in SPLITS:
         yield from _open_scope(turn, done)
@@ -135,10 +175,10 @@ def _births_after(turn: TurnUnderWay, done: _Done) -> Iterator[Birth]:
     elif node.transition is not Transition.END:
         target = node.next[0] if node.transition is Transition.LINEAR else str(done.chosen)
         iteration = done.iteration + 1 if target == node.name else 0
-        yield Birth(target, done.manifest, done.frames, iteration=iteration, may_be_cloned=done.is_cloned)
+        yield _Birth(target, done.manifest, done.frames, iteration=iteration, may_be_cloned=done.is_cloned)
 
 
-def _open_scope(turn: TurnUnderWay, done: _Done) -> Iterator[Birth]:
+def _open_scope(turn: TurnUnderWay, done: _Done) -> Iterator[_Birth]:
     node = done.node
     width = len(node.next) if node.transition is Transition.SPLIT else (done.width or 0)
     turn.emit(
@@ -153,49 +193,53 @@ def _open_scope(turn: TurnUnderWay, done: _Done) -> Iterator[Birth]:
             is_cloned=done.is_cloned,
         )
     )
-    problem = _scope_problem(turn.state, node, width)
-    if problem is not None:
-        begin_stopping(turn, problem)
+    scope = turn.state.scopes[done.task]
+    most = turn.state.limits.max_splits
+    if node.transition is Transition.FOREACH and most is not None and width > most:
+        refuse_scope(turn, scope, _too_wide(node, width, most))
     elif width == 0:
         yield from _join_if_complete(turn, done.task)
-    elif done.is_cloned:
-        yield from _clonable_branches(turn.state, done.task)
+    else:
+        for index in _branches_at_once(turn.state, scope, node):
+            yield _branch(turn.state, scope, index)
 
 
-def _scope_problem(state: RunState, node: StepNode, width: int) -> str | None:
-    limits = state.limits
-    if node.transition is Transition.FOREACH and limits.max_splits is not None and width > limits.max_splits:
-        return f"the foreach of step {node.name} has {width} items, more than --max-num-splits {limits.max_splits}"
-    if node.transition is Transition.PARALLEL and width > limits.slots:
-        return (
-            f"step {node.name} wants {width} tasks at the same time, more than --max-workers {limits.slots}"
-        )
-    return None
+def _too_wide(node: StepNode, width: int, most: int) -> ErrorInfo:
+    message = f"the foreach of step {node.name} has {width} items, more than --max-num-splits {most}"
+    return ErrorInfo("asyncflow.TooManySplits", message, is_retryable=False)
 
 
-def _clonable_branches(state: RunState, scope_id: int) -> Iterator[Birth]:
-    scope = state.scopes[scope_id]
+def _branches_at_once(state: RunState, scope: ScopeState, node: StepNode) -> Iterable[int]:
+    """Return which branches do not wait for room: static ones, and those that are taken over."""
+    if node.transition is Transition.SPLIT:
+        return range(scope.width)
+    if not scope.is_cloned:
+        return ()
     path = tuple(frame.index for frame in scope.frames)
-    branches = state.graph.steps[scope.step].next
-    for index in range(scope.width):
-        step = branches[index % len(branches)]
-        if CloneKey(step, (*path, index)) in state.clones:
-            yield Birth(
-                step,
-                scope.manifest,
-                (*scope.frames, Frame(scope_id, index)),
-                scope=scope_id,
-                index=index,
-                may_be_cloned=True,
-            )
+    step = node.next[0]
+    good = [index for index in range(scope.width) if CloneKey(step, (*path, index)) in state.clones]
+    is_broken_gang = node.transition is Transition.PARALLEL and len(good) < scope.width
+    return () if is_broken_gang else good
 
 
-def _join_if_complete(turn: TurnUnderWay, scope_id: int) -> Iterator[Birth]:
+def _branch(state: RunState, scope: ScopeState, index: int) -> _Birth:
+    targets = state.graph.steps[scope.step].next
+    return _Birth(
+        targets[index % len(targets)],
+        scope.manifest,
+        (*scope.frames, Frame(scope.task, index)),
+        scope=scope.task,
+        index=index,
+        may_be_cloned=scope.is_cloned,
+    )
+
+
+def _join_if_complete(turn: TurnUnderWay, scope_id: int) -> Iterator[_Birth]:
     state = turn.state
     scope = state.scopes[scope_id]
     if not scope.is_complete:
         return
-    yield Birth(
+    yield _Birth(
         state.graph.join_of(scope.step),
         scope.manifest,
         scope.frames,
@@ -204,7 +248,7 @@ def _join_if_complete(turn: TurnUnderWay, scope_id: int) -> Iterator[Birth]:
     )
 
 
-def _create(turn: TurnUnderWay, birth: Birth) -> None:
+def _create(turn: TurnUnderWay, birth: _Birth) -> None:
     turn.emit(
         TaskCreated(
             at=turn.at,
@@ -221,7 +265,7 @@ def _create(turn: TurnUnderWay, birth: Birth) -> None:
     )
 
 
-def _clone(turn: TurnUnderWay, birth: Birth) -> _Done | None:
+def _clone(turn: TurnUnderWay, birth: _Birth) -> _Done | None:
     state = turn.state
     path = tuple(frame.index for frame in birth.frames)
     source = state.clones.get(CloneKey(birth.step, path, birth.iteration))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncflow.machine.events import DriverChanged, LimitsChanged, RunCreated
 from asyncflow.machine.facts import DriverStarted, LimitsRequested, RunRequested
 from asyncflow.machine.ids import PARAMETERS_TASK, ManifestKey
-from asyncflow.machine.rules.flow import Birth, bring_forth
+from asyncflow.machine.rules.flow import begin_flow
 from asyncflow.machine.turn import TurnUnderWay
 
 __all__ = ["begin_run", "change_driver", "change_limits"]
@@ -29,8 +29,7 @@ def begin_run(turn: TurnUnderWay, fact: RunRequested) -> None:
             meta=fact.meta,
         )
     )
-    parameters = ManifestKey(fact.run, PARAMETERS_TASK, 0)
-    bring_forth(turn, Birth(graph.start, parameters, (), may_be_cloned=bool(turn.state.clones)))
+    begin_flow(turn, ManifestKey(fact.run, PARAMETERS_TASK, 0))
 
 
 def change_driver(turn: TurnUnderWay, fact: DriverStarted) -> None:

@@ -1,7 +1,9 @@
 """Failing and cancelled runs: nothing new starts, what runs gets a grace time, is asked, then forced; the end.
 
 A failed run lets siblings go on for `failure_grace_s` so that their results are kept; a cancelled one asks at once.
-Asked attempts have `stop_grace_s` before they are forced. A second cancel forces at once.
+Asked attempts have `stop_grace_s` before they are forced. A request with `force`, which is what a second
+Ctrl-C is, forces
+at once; any other repeated one changes nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def begin_stopping(turn: TurnUnderWay, why: str) -> None:
 
 
 def cancel_run(turn: TurnUnderWay, fact: CancelRequested) -> None:
-    """Stop everything now; a forced request, or a second one, does not wait for the grace time."""
+    """Stop everything now; a forced request does not wait for the grace time."""
     state = turn.state
     if state.stopping is None:
         turn.emit(

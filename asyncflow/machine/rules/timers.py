@@ -14,10 +14,7 @@ __all__ = ["fire_timers", "next_wake"]
 
 def next_wake(state: RunState) -> float | None:
     """Return when `TimerFired` should come, seconds since the epoch; None while nothing waits for time."""
-    live = [timer.at for timer in state.timers[:1] if not is_stale(state, timer)]
-    if not live and state.timers:
-        live = [timer.at for timer in sorted(state.timers) if not is_stale(state, timer)][:1]
-    return live[0] if live else None
+    return state.timers[0].at if state.timers else None
 
 
 def fire_timers(turn: TurnUnderWay, fact: TimerFired) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncflow.machine.decide import step
 from asyncflow.machine.events import Limits, RunStatus, TaskFailed
 from asyncflow.machine.facts import CancelRequested, LimitsRequested, TimerFired
-from asyncflow.machine.graph import Graph, Resources, StepNode, Transition
+from asyncflow.machine.graph import Graph, Resources, RetryPolicy, StepNode, Transition
 from asyncflow.machine.rules.timers import next_wake
 from asyncflow.machine.state import RunState
 from tests.unit.machine.bench import Bench, foreach, linear, split
@@ -113,6 +113,58 @@ def test_a_branch_under_way_goes_before_new_branches() -> None:
     bench.succeed(1, width=2)
     bench.succeed(2)
     assert _names(bench) == ["start", "first", "second"]
+
+
+def test_a_static_branch_that_fits_passes_by_one_that_does_not() -> None:
+    bench = Bench(_three_branches(), Limits(cpu=4.0))
+    bench.succeed(1)
+    assert _names(bench) == ["start", "a", "c"]
+    bench.succeed(2)
+    assert _names(bench) == ["start", "a", "c", "b"]
+
+
+def _three_branches() -> Graph:
+    """start -> (a, b, c) -> join: a and b want the whole machine, c nothing of it."""
+    whole = Resources(cpu=4.0)
+    nodes = [
+        StepNode(name="start", transition=Transition.SPLIT, next=("a", "b", "c")),
+        StepNode(name="a", transition=Transition.LINEAR, next=("join",), resources=whole),
+        StepNode(name="b", transition=Transition.LINEAR, next=("join",), resources=whole),
+        StepNode(name="c", transition=Transition.LINEAR, next=("join",)),
+        StepNode(name="join", transition=Transition.LINEAR, next=("end",), closes="start"),
+        StepNode(name="end", transition=Transition.END),
+    ]
+    return Graph(flow="F", start="start", end="end", steps={node.name: node for node in nodes})
+
+
+def test_less_of_a_resource_than_is_used_holds_up_only_those_who_need_it() -> None:
+    bench = Bench(split({"resources": Resources(cpu=4.0)}, {}), Limits(slots=1, cpu=4.0))
+    bench.succeed(1)
+    assert _names(bench) == ["start", "big"]
+    bench.tell(LimitsRequested(at=1.0, limits=Limits(slots=4, cpu=1.0)))
+    assert _names(bench) == ["start", "big", "small"]
+
+
+def test_a_retried_task_keeps_its_age() -> None:
+    nodes = [
+        StepNode(name="start", transition=Transition.FOREACH, next=("first",)),
+        StepNode(name="first", transition=Transition.LINEAR, next=("second",)),
+        StepNode(name="second", transition=Transition.LINEAR, next=("join",), retry=RetryPolicy(times=1)),
+        StepNode(name="join", transition=Transition.LINEAR, next=("end",), closes="start"),
+        StepNode(name="end", transition=Transition.END),
+    ]
+    graph = Graph(flow="F", start="start", end="end", steps={node.name: node for node in nodes})
+    bench = Bench(graph, Limits(slots=4))
+    bench.succeed(1, width=4)
+    bench.succeed(2)  # task 6 is the first `second`
+    bench.tell(LimitsRequested(at=1.0, limits=Limits(slots=1)))
+    for task in (3, 4, 5):  # 7, 8 and 9 are queued
+        bench.succeed(task)
+    bench.fail(6)
+    bench.wait_until(bench.now)
+    assert list(bench.state.running) == [7]
+    bench.succeed(7)
+    assert bench.launched()[-1] == ("second", 6, 1)
 
 
 def test_facts_before_the_run_exists_are_ignored() -> None:

@@ -7,7 +7,7 @@ import pytest
 from asyncflow.machine.commands import Launch, Stop
 from asyncflow.machine.events import FactIgnored, Limits, RetryScheduled, RunStatus, TaskFailed
 from asyncflow.machine.facts import AttemptAdopted, WorkerReported
-from asyncflow.machine.graph import RetryPolicy, Transition
+from asyncflow.machine.graph import RetryPolicy
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import ErrorInfo, Succeeded
 from asyncflow.machine.rules.failure import MAX_FALLBACKS, MAX_LOSSES, retry_delay
@@ -172,24 +172,41 @@ def test_a_foreach_that_reports_no_width_fails_without_a_retry() -> None:
     assert "TaskFailed" in bench.succeed(1)
 
 
-def test_a_foreach_wider_than_the_cap_fails_the_run_but_not_the_split() -> None:
+@pytest.mark.parametrize("keep_going", [False, True])
+def test_a_foreach_wider_than_the_cap_ends_the_run_and_says_why_and_the_split_stays_good(
+    keep_going: bool,
+) -> None:
+    bench = Bench(foreach(), Limits(max_splits=2, keep_going=keep_going))
+    assert "AttemptSucceeded" in bench.succeed(1, width=3)
+    assert [event.task for event in bench.events(TaskFailed)] == [2]
+    assert "3 items, more than --max-num-splits 2" in bench.events(TaskFailed)[0].error.message
+    assert bench.state.status is RunStatus.FAILED
+    assert len(bench.launched()) == 1
+
+
+def test_a_foreach_as_wide_as_the_cap_runs() -> None:
     bench = Bench(foreach(), Limits(max_splits=2))
-    events = bench.succeed(1, width=3)
-    assert "AttemptSucceeded" in events
-    assert "TaskFailed" not in events
-    assert bench.state.status is RunStatus.FAILED
+    bench.succeed(1, width=2)
+    assert len(bench.launched()) == 3
 
 
-def test_a_gang_wider_than_the_slots_is_refused() -> None:
-    bench = Bench(foreach(Transition.PARALLEL), Limits(slots=2))
+def test_an_attempt_lost_by_our_fault_while_the_run_stops_is_not_tried_again() -> None:
+    bench = Bench(foreach(), Limits(slots=3))
     bench.succeed(1, width=3)
-    assert bench.state.status is RunStatus.FAILED
+    bench.fail(2)
+    assert bench.lose(3, is_our_fault=True) == ["AttemptCancelled"]
+    assert bench.succeed(4) == ["AttemptSucceeded", "RunFinished"]
 
 
-def test_a_gang_is_launched_whole_or_not_at_all() -> None:
-    bench = Bench(foreach(Transition.PARALLEL), Limits(slots=3))
-    bench.succeed(1, width=3)
-    assert [name for name, _, _ in bench.launched()] == ["start", "work", "work", "work"]
+def test_a_fallback_after_a_fallback_that_died_still_knows_the_first_error() -> None:
+    bench = _at_work(catches=True)
+    bench.fail(WORK)
+    bench.wait_until(bench.now)
+    bench.lose(WORK, 1)
+    bench.wait_until(bench.now)
+    launch = bench.commands[-1]
+    assert isinstance(launch, Launch)
+    assert (launch.attempt, launch.fallback) == (Attempt(WORK, 2), BAD)
 
 
 def test_an_empty_foreach_runs_its_join_with_no_inputs() -> None:
