@@ -118,8 +118,7 @@ class ScopeState:
     has_fresh_arrival: bool = False
     """A branch that was executed, not cloned, has arrived; so the join is executed too."""
     tasks: array[int] = field(default_factory=lambda: array("q"))
-    """Task that arrived, by index. Empty before the first arrival, so that a scope that is only refused costs
-    nothing."""
+    """Task that arrived, by index. Empty before the first arrival, so that a scope that is refused costs nothing."""
     attempts: array[int] = field(default_factory=lambda: array("I"))
     origins: dict[int, ManifestKey] = field(default_factory=dict[int, ManifestKey])
     """By index, for branches whose last task was cloned."""

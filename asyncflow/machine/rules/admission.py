@@ -3,9 +3,8 @@
 Queued tasks come first, oldest first (a retried task keeps its age); then new branches of the scope opened last, so
 that nested foreaches finish one before they begin the next and memory follows what runs. A task needs a slot and
 its declared resources. One that does not fit reserves whatever it is short of: nothing younger may take that, so a
-big task is never starved by small ones; others pass it by. A gang (`num_parallel`) is launched whole or not at
-all. What
-the machine could never hold, however long one waits, fails at once and says what is lacking.
+big task is never starved by small ones; others pass it by. A gang (`num_parallel`) is launched whole or not at all.
+What the machine could never hold, however long one waits, fails at once and says what is lacking.
 """
 
 from __future__ import annotations

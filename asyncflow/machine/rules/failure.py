@@ -9,9 +9,8 @@
 | any other, and the step has @catch        | a fallback attempt that runs no user code (three at most)           |
 | any other                                 | the task has failed; the run stops, unless it is to keep going      |
 
-A run that is stopping tries nothing again. Members of a gang are tried again one by one, as any task is: what
-the others
-do without it in the meantime is the step's own affair.
+A run that is stopping tries nothing again. Members of a gang are tried again one by one, as any task is: what the
+others do without it in the meantime is the step's own affair.
 """
 
 from __future__ import annotations

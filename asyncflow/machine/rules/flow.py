@@ -3,9 +3,8 @@
 A scope per split. A split task that succeeds opens a scope: (split task, width). Each branch carries its parent's
 scope stack plus (split task, index). A task whose next step is the matching join arrives: its success is counted in
 the top scope. At `width` arrivals the join task exists, its inputs in index order. Switches and recursion neither
-push nor pop. An empty scope is complete at once, so its join runs with no inputs. Static branches become tasks
-with their
-scope; those of a foreach or gang when there is room for them.
+push nor pop. An empty scope is complete at once, so its join runs with no inputs. Static branches become tasks with
+their scope; those of a foreach or gang when there is room for them.
 
 On resume, a task that would be created is looked up among the origin's good tasks by where it stands (step, indices,
 iteration). If it is there and everything above it was cloned too, it is taken over instead, and what comes after it

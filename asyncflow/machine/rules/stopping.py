@@ -1,9 +1,8 @@
 """Failing and cancelled runs: nothing new starts, what runs gets a grace time, is asked, then forced; the end.
 
 A failed run lets siblings go on for `failure_grace_s` so that their results are kept; a cancelled one asks at once.
-Asked attempts have `stop_grace_s` before they are forced. A request with `force`, which is what a second
-Ctrl-C is, forces
-at once; any other repeated one changes nothing.
+Asked attempts have `stop_grace_s` before they are forced. A request with `force`, which is what a second Ctrl-C is,
+forces at once; any other repeated one changes nothing.
 """
 
 from __future__ import annotations

@@ -138,10 +138,11 @@ def _three_branches() -> Graph:
 
 
 def test_less_of_a_resource_than_is_used_holds_up_only_those_who_need_it() -> None:
-    bench = Bench(split({"resources": Resources(cpu=4.0)}, {}), Limits(slots=1, cpu=4.0))
+    other = {"resources": Resources(gpu=1.0)}
+    bench = Bench(split({"resources": Resources(cpu=4.0)}, other), Limits(slots=1, cpu=4.0, gpu=1.0))
     bench.succeed(1)
     assert _names(bench) == ["start", "big"]
-    bench.tell(LimitsRequested(at=1.0, limits=Limits(slots=4, cpu=1.0)))
+    bench.tell(LimitsRequested(at=1.0, limits=Limits(slots=4, cpu=1.0, gpu=1.0)))
     assert _names(bench) == ["start", "big", "small"]
 
 
