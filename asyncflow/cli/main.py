@@ -13,26 +13,30 @@ from asyncflow.cli import terminal
 from asyncflow.cli.errors import tell
 from asyncflow.cli.group import COMMANDS, CommandGroup
 from asyncflow.cli.script import Script, keep_specs
+from asyncflow.endings import end_process
 from asyncflow.errors import ExitCode
 
-__all__ = ["asyncflow_group", "execute", "main", "script_group"]
+__all__ = ["asyncflow_group", "execute", "main", "program", "script_group"]
 
 _EPILOG = "Wherever a run is asked for: its number, 'latest', 'Flow/42' or 'Flow/latest'."
 
 
+def program(*, script: tuple[str, str] | None = None) -> NoReturn:
+    """Run the process's command line and end the process, at once and as a program ends.
+
+    For a process in which nothing is left to do after it; others call `main`. `script` is as there.
+    """
+    end_process(_flushed(_run(None, script)))
+
+
 def main(argv: Sequence[str] | None = None, *, script: tuple[str, str] | None = None) -> NoReturn:
-    """Run a command line and exit.
+    """Run a command line and raise SystemExit with its exit code.
 
     Args:
         argv: The arguments. None: those of the process.
         script: File and flow class, when a flow's own file was started; without a command that is checked.
     """
-    given = sys.argv[1:] if argv is None else argv
-    if script is None:
-        _exit(execute(asyncflow_group, given, program="asyncflow"))
-    started = Script(*script)
-    program = f"python {os.path.basename(started.file)}"
-    _exit(execute(lambda: script_group(started), given or ["check"], program=program))
+    sys.exit(_flushed(_run(argv, script)))
 
 
 def execute(make_group: Callable[[], click.Command], argv: Sequence[str], *, program: str) -> int:
@@ -120,9 +124,19 @@ def _reader_left() -> int:
     return ExitCode.OK
 
 
-def _exit(code: int) -> NoReturn:
+def _run(argv: Sequence[str] | None, script: tuple[str, str] | None) -> int:
+    given = sys.argv[1:] if argv is None else argv
+    if script is None:
+        return execute(asyncflow_group, given, program="asyncflow")
+    started = Script(*script)
+    program = f"python {os.path.basename(started.file)}"
+    return execute(lambda: script_group(started), given or ["check"], program=program)
+
+
+def _flushed(code: int) -> int:
+    """Write out what is printed, as long as somebody reads it; return `code`."""
     try:
         sys.stdout.flush()
     except (BrokenPipeError, ValueError):
         _reader_left()
-    sys.exit(code)
+    return code

@@ -6,8 +6,6 @@ page fault. So nothing is imported or prepared here that the zygote can prepare.
 
 from __future__ import annotations
 
-import _thread
-import atexit
 import gc
 import io
 import os
@@ -21,6 +19,7 @@ from typing import NoReturn
 
 from asyncflow.backends.local.processes import be_subreaper, die_with_parent, flush_c_streams, kill_group
 from asyncflow.backends.local.wire import marker
+from asyncflow.endings import flush_streams, run_exit_functions
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Failed, Outcome
 from asyncflow.worker import report
@@ -48,12 +47,6 @@ _SIG_UNBLOCK = int(signal.SIG_UNBLOCK)
 # Of `signal` without its enums, which would be a dozen pages more to copy.
 _set_handler: Callable[[int, int], object] = import_module("_signal").signal
 _set_mask: Callable[[int, list[int]], object] = import_module("_signal").pthread_sigmask
-
-
-# What the interpreter calls at its own end; there are no public names for it.
-_shut_down_threads: Callable[[], None] = getattr(threading, "_shutdown")  # noqa: B009
-_count_threads: Callable[[], int] = getattr(_thread, "_count")  # noqa: B009
-_call_registered: Callable[[], None] = getattr(atexit, "_run_exitfuncs")  # noqa: B009
 
 
 class TaskStopped(SystemExit):
@@ -147,7 +140,7 @@ def perform(work: Callable[[], Outcome], attempt: Attempt, report_fd: int) -> No
         outcome = work()
         if os.getpid() == own:
             _send(report_fd, attempt, outcome)
-            _run_exit_functions()
+            run_exit_functions()
         code = int(isinstance(outcome, Failed))
     except TaskStopped:
         code = _STOPPED
@@ -156,7 +149,8 @@ def perform(work: Callable[[], Outcome], attempt: Attempt, report_fd: int) -> No
         sys.excepthook(type(error), error, error.__traceback__)
         raise
     finally:
-        _flush(streams)
+        flush_streams(*streams)
+        flush_c_streams()
         os._exit(ALONE if code <= 1 and _is_alone() else code)
 
 
@@ -169,23 +163,6 @@ def _send(fd: int, attempt: Attempt, outcome: Outcome) -> None:
             os.write(fd, marker(attempt))
         except OSError:
             return
-
-
-def _run_exit_functions() -> None:
-    """Join the user's threads and call what was registered with atexit, as a program's end does."""
-    if _count_threads():
-        _shut_down_threads()
-    _call_registered()
-
-
-def _flush(streams: tuple[object, ...]) -> None:
-    """Write out everything printed, whatever the step has done to its streams."""
-    for stream in (sys.stdout, sys.stderr, *streams):
-        try:
-            stream.flush()  # type: ignore[union-attr]
-        except (OSError, ValueError, AttributeError):
-            continue  # closed or replaced by the user's code
-    flush_c_streams()
 
 
 def _is_alone() -> bool:

@@ -63,3 +63,20 @@ def test_every_option_of_run_is_a_reserved_parameter_name(tmp_path: Path) -> Non
     options = set(re.findall(r"^\s+(?:-\w, )?--([a-z-]+)", done.stdout, re.MULTILINE))
     assert "max-workers" in options, done.stdout + done.stderr
     assert options <= RESERVED_NAMES
+
+
+def test_what_a_script_does_around_its_flow_still_happens(tmp_path: Path) -> None:
+    file = tmp_path / "hello.py"
+    around = "try:\n        Hello()\n    finally:\n        print('after all')\n"
+    file.write_text(FLOW.format(target="end") + f'if __name__ == "__main__":\n    {around}')
+    done = run(str(file), "check")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "after all\n"
+
+
+def test_what_a_script_registered_for_its_end_happens(tmp_path: Path) -> None:
+    file = tmp_path / "hello.py"
+    tail = "import atexit\n    atexit.register(print, 'at the end')\n    Hello()\n"
+    file.write_text(FLOW.format(target="end") + f'if __name__ == "__main__":\n    {tail}')
+    done = run(str(file), "check")
+    assert (done.returncode, done.stdout) == (0, "at the end\n"), done.stderr
