@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from asyncflow.machine.facts import Fact
 from asyncflow.machine.ids import Attempt
+from asyncflow.records import record
 from asyncflow.worker.spec import TaskSpec
 
 __all__ = ["Backend", "Capabilities", "LogSink"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Capabilities:
     """What a backend can do, as data."""
 

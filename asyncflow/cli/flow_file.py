@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from asyncflow.cli.script import Script, first_specs
+from asyncflow.records import record
 
 if TYPE_CHECKING:
     from asyncflow.flow.graph import FlowGraph
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ChosenFlow", "class_option", "flow_parameters", "load", "of_parameters", "with_option"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class ChosenFlow:
     """A flow and where it comes from."""
 

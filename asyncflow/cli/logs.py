@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +16,7 @@ from asyncflow.cli.reading import OpenStore, open_store
 from asyncflow.cli.runid import Target, find_target
 from asyncflow.cli.script import Script
 from asyncflow.cli.terminal import Span, Style
+from asyncflow.records import record
 
 if TYPE_CHECKING:
     from asyncflow.client.logs import LogLine
@@ -40,7 +40,7 @@ stdout has the bytes that were printed, and nothing else.
 _FLUSH_BYTES = 1 << 18
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Wanted:
     stream: str | None
     """None: both."""

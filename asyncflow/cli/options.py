@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.flow_file import with_option
+from asyncflow.records import record
 
 __all__ = ["RunOptions", "check_run_id_file", "run_options"]
 
 _LONGEST_TAG = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunOptions:
     """What the command line says about how to run, apart from the flow's own parameters."""
 

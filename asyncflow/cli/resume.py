@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +25,7 @@ from asyncflow.cli.reading import OpenStore, open_store
 from asyncflow.cli.runid import created_of, find_run
 from asyncflow.cli.script import Script, first_specs
 from asyncflow.cli.table import Column, write_table
+from asyncflow.records import record
 
 if TYPE_CHECKING:
     from asyncflow.events.rows import RunRow, TaskRow
@@ -124,7 +125,7 @@ def _given_names(context: click.Context) -> tuple[str, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Asked:
     """The command line."""
 
@@ -137,7 +138,7 @@ class _Asked:
     first_specs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Plan:
     """What a resume does."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncflow.cli.errors import NotFoundError
+from asyncflow.records import record
 
 if TYPE_CHECKING:
     from asyncflow.events.reader import Reader
@@ -21,7 +21,7 @@ LATEST = "latest"
 _FORMS = "42, latest, Flow/42, Flow/latest, and with a step and a task: 42/train/7"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Spec:
     """A pathspec as typed."""
 
@@ -33,7 +33,7 @@ class Spec:
     task: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Target:
     """What a pathspec names."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from asyncflow.cli import terminal
 from asyncflow.cli.terminal import Part, Span, Style
+from asyncflow.records import record
 
 __all__ = ["Column", "write_table"]
 
@@ -14,7 +14,7 @@ _GAP = "  "
 _NARROWEST = 6
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Column:
     """One column."""
 
@@ -36,7 +36,7 @@ def write_table(columns: Sequence[Column], rows: Sequence[Sequence[Part]]) -> No
         terminal.out(*_laid_out(columns, widths, row))
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class _Cell:
     text: str
     style: Style | None

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from asyncflow.machine.ids import ManifestKey
+from asyncflow.records import record
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord, Manifest
 
 __all__ = ["Artifact", "artifacts_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Artifact:
     """One artifact; nothing is loaded until `value` is called."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from asyncflow.errors import StoreError
 from asyncflow.events.reader import Reader
 from asyncflow.events.rows import TaskRow, TaskStatus
+from asyncflow.records import field, record
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import Manifest
 
@@ -16,7 +16,7 @@ __all__ = ["Health", "Loss", "check_artifacts"]
 _GOOD = (TaskStatus.SUCCEEDED, TaskStatus.CAUGHT, TaskStatus.CLONED)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Loss:
     """Something that a task left and that is not to be had any more."""
 
@@ -25,7 +25,7 @@ class Loss:
     what: str
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class Health:
     """What was looked at, and what is lost."""
 
@@ -76,9 +76,9 @@ def _check_task(
 
 def _blobs_of(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """Yield name and digest of what lies outside the manifest."""
-    for name, record in manifest.artifacts.items():
-        if record.inline is None:
-            yield f"artifact {name}", record.digest
+    for name, artifact in manifest.artifacts.items():
+        if artifact.inline is None:
+            yield f"artifact {name}", artifact.digest
     if manifest.items is not None:
         yield "the items of its foreach", manifest.items.digest
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import anyio
 
 from asyncflow.events.codec import Recorded
 from asyncflow.events.notices import Notice
+from asyncflow.records import record
 
 __all__ = ["Batch", "Bus", "Lagged", "Message", "Subscription"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Batch:
     """Events that were recorded together."""
 
@@ -29,7 +29,7 @@ class Batch:
     events: Sequence[Recorded]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Lagged:
     """The subscriber was too slow; messages were dropped."""
 

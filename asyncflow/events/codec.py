@@ -14,7 +14,6 @@ Measured on one core: `AttemptSucceeded` with one artifact, 120 bytes, 0.7 us to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
@@ -24,6 +23,7 @@ from asyncflow.events import wire
 from asyncflow.machine import events as ev
 from asyncflow.machine.ids import ManifestKey
 from asyncflow.machine.outcome import ArtifactRef, ErrorInfo, Usage
+from asyncflow.records import MISSING, Field, fields, record
 
 __all__ = [
     "Kept",
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class UnknownEvent:
     """An event of a newer release, kept byte for byte. Folds skip it."""
 
@@ -258,7 +258,7 @@ _CONVERT: dict[
 """By a field's annotation. A type that is not here stops the import: a codec that guesses would lose data."""
 
 
-def _default(item: Field[Any]) -> Callable[[], object] | None:
+def _default(item: Field) -> Callable[[], object] | None:
     if item.default is not MISSING:
         value: object = item.default
         return lambda: value
@@ -268,7 +268,7 @@ def _default(item: Field[Any]) -> Callable[[], object] | None:
 def _shape(kind: _Kind) -> _Shape:
     items = fields(kind.cls)
     names = tuple(item.name for item in items)
-    converts = [(place, _CONVERT[str(item.type)]) for place, item in enumerate(items)]
+    converts = [(place, _CONVERT[item.type]) for place, item in enumerate(items)]
     return _Shape(
         prefix=(kind.code, kind.version),
         size=len(items),

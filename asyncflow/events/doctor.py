@@ -9,7 +9,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import zip_longest
 
@@ -18,6 +17,7 @@ from asyncflow.events import ledger
 from asyncflow.events.database import create_schema, open_writer, statement, store_error
 from asyncflow.events.reader import open_reader
 from asyncflow.events.wal import count_good_frames, find_lost_commits
+from asyncflow.records import field, record
 
 __all__ = ["Finding", "Report", "Severity", "check", "rebuild_views"]
 
@@ -32,7 +32,7 @@ class Severity(StrEnum):
     """Something is lost, or wrong until it is repaired."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Finding:
     """One thing that was looked at."""
 
@@ -42,7 +42,7 @@ class Finding:
     """What to do; empty when there is nothing to do."""
 
 
-@dataclass(slots=True, kw_only=True)
+@record(frozen=False)
 class Report:
     """What `check` found."""
 

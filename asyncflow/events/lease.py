@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
-from dataclasses import dataclass
 from functools import cache
 
 from asyncflow.errors import RunIsElsewhere
 from asyncflow.events.database import statement
+from asyncflow.records import record
 
 __all__ = ["STALE_S", "Lease", "Owner", "acquire", "heartbeat", "is_alive", "leases", "release"]
 
@@ -21,7 +21,7 @@ STALE_S = 30.0
 """A lease held on another machine without a sign of life for so long is dead, seconds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Owner:
     """A process that drives runs."""
 
@@ -47,7 +47,7 @@ class Owner:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Lease:
     """A run's lease as recorded."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
 from operator import attrgetter
 
 from asyncflow.errors import RunIsElsewhere, StoreError
@@ -13,6 +12,7 @@ from asyncflow.events.codec import Recorded, decode_batch, encode_batch
 from asyncflow.events.database import statement, store_error, transaction
 from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, TagRow, TaskRow
 from asyncflow.events.views import Changes, RunView
+from asyncflow.records import fields
 
 __all__ = ["VIEWS", "Ledger", "read_batches", "rebuild_views", "refold", "write_changes"]
 

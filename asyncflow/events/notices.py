@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from asyncflow.machine.ids import Attempt
+from asyncflow.records import record
 
 __all__ = ["LogLines", "Notice"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LogLines:
     """A task printed something. The log file in the store has it too, and in full."""
 

@@ -11,7 +11,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +22,7 @@ from asyncflow.events.lease import Lease, is_alive, leases
 from asyncflow.events.ledger import read_batches
 from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, TagRow, TaskRow
 from asyncflow.machine.events import RunFinished
+from asyncflow.records import record
 
 __all__ = ["INTERRUPTED", "NoEventLog", "Numbered", "Reader", "StepCount", "open_reader"]
 
@@ -38,7 +38,7 @@ Numbered = tuple[int, Recorded]
 """An event's number, and the event."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class StepCount:
     """How many tasks of a step are in a status."""
 

@@ -6,15 +6,15 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from asyncflow.events.database import open_writer, statement, store_error, transaction
+from asyncflow.records import record
 
 __all__ = ["Request", "insert_request", "open_requests", "post_request", "take_requests"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Request:
     """One request."""
 

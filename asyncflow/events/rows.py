@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from asyncflow.machine.ids import ManifestKey
+from asyncflow.records import record
 
 __all__ = ["LIVING", "ArtifactRow", "AttemptRow", "MetadataRow", "RunRow", "TagRow", "TaskRow", "TaskStatus"]
 
@@ -33,7 +33,7 @@ LIVING = (TaskStatus.CREATED, TaskStatus.RUNNING, TaskStatus.WAITING)
 """The statuses that are not final."""
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class RunRow:
     """One run."""
 
@@ -79,7 +79,7 @@ class RunRow:
         return living + self.succeeded + self.caught + self.failed + self.cancelled + self.cloned
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class TaskRow:
     """One task, with its current or last attempt."""
 
@@ -143,7 +143,7 @@ class TaskRow:
         return ManifestKey(self.parent_run, self.parent_task, self.parent_attempt)
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class AttemptRow:
     """One attempt. The views hold those that did not succeed; the others are told by their `TaskRow`."""
 
@@ -165,7 +165,7 @@ class AttemptRow:
     max_rss_bytes: int | None
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class ArtifactRow:
     """One artifact that an attempt made anew."""
 
@@ -178,7 +178,7 @@ class ArtifactRow:
     type: str
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class TagRow:
     """One tag of a run."""
 
@@ -187,7 +187,7 @@ class TagRow:
     is_system: bool
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class MetadataRow:
     """One thing known of a run (`task` 0) or a task, as text."""
 

@@ -14,7 +14,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -29,6 +28,7 @@ from asyncflow.events.codec import Recorded
 from asyncflow.events.database import open_writer, patiently, store_error, transaction
 from asyncflow.events.ledger import Ledger
 from asyncflow.machine.events import Event
+from asyncflow.records import field, record
 
 __all__ = ["SqliteLog"]
 
@@ -195,7 +195,7 @@ class SqliteLog:
                 self._closed.set()
 
 
-@dataclass(slots=True, kw_only=True)
+@record(frozen=False)
 class _Job(Generic[_T]):
     work: Callable[[Ledger], _T]
     is_write: bool

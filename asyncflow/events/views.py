@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
@@ -19,11 +18,12 @@ from asyncflow.events.codec import Recorded
 from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, TagRow, TaskRow, TaskStatus
 from asyncflow.machine import events as ev
 from asyncflow.machine.outcome import ArtifactRef, ErrorInfo, Usage
+from asyncflow.records import field, record
 
 __all__ = ["Changes", "RunView"]
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class Changes:
     """What a batch of events changes in the views of one run."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from asyncflow.records import field, record
 
 __all__ = ["NextCall", "TaskBinding"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NextCall:
     """What a step's `self.next(...)` asked for, checked for form."""
 

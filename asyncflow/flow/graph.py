@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -11,6 +10,7 @@ from asyncflow.flow.decorators.base import StepDecorator
 from asyncflow.flow.decorators.builtin import Catch, Environment, Resources, Retry, Timeout
 from asyncflow.machine import graph as machine
 from asyncflow.machine.graph import Transition
+from asyncflow.records import field, record
 
 __all__ = ["Arrival", "FlowGraph", "NextProblem", "NodeType", "ProblemKind", "StepInfo", "node_type"]
 
@@ -47,7 +47,7 @@ class ProblemKind(StrEnum):
     """It is a switch without condition, without cases, or with too few."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class NextProblem:
     """What is wrong with a step's last statement."""
 
@@ -55,7 +55,7 @@ class NextProblem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Arrival:
     """One edge of the graph, with the splits that are open on it."""
 
@@ -66,7 +66,7 @@ class Arrival:
 
 
 # eq=False, here and below: nobody compares graphs, and making the methods costs 1 ms of every start.
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class StepInfo:
     """One step as written."""
 
@@ -134,7 +134,7 @@ class StepInfo:
         return next((item for item in self.decorators if isinstance(item, kind)), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(eq=False)
 class FlowGraph:
     """A flow's steps and how they hang together. May be wrong: `lint.check` tells."""
 

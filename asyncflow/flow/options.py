@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ import click
 from asyncflow.flow.errors import ParameterError, ParameterFieldError, ParameterTypeError
 from asyncflow.flow.include_file import IncludeFile
 from asyncflow.flow.parameters import JSONType, Parameter, parameters_of
+from asyncflow.records import field, record
 
 __all__ = [
     "DefaultContext",
@@ -29,7 +29,7 @@ _ENVIRONMENT_PREFIXES = ("ASYNCFLOW_RUN_", "METAFLOW_RUN_")
 """The first that is set wins."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DefaultContext:
     """What a function given as a parameter's default is called with."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from asyncflow.flow.errors import MisplacedDecoratorError
+from asyncflow.records import field, record
 
 if TYPE_CHECKING:
     from asyncflow.flow.decorators.base import StepDecorator
@@ -19,7 +19,7 @@ _MARK = "__asyncflow_step__"
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class StepMark:
     """What `@step` leaves on a method, and the decorators above add to."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from typing import Any
 
 from asyncflow.flow.graph import NextProblem, ProblemKind
 from asyncflow.machine.graph import Transition
+from asyncflow.records import field, record
 
 __all__ = ["SHAPES", "ParsedNext", "read_next"]
 
@@ -21,7 +21,7 @@ SHAPES = (
 """Every form of `self.next` that can be read from the source."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ParsedNext:
     """What a step's last statement says."""
 

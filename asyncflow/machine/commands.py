@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from asyncflow.machine.ids import Attempt, Frame, ManifestKey
 from asyncflow.machine.outcome import ErrorInfo
+from asyncflow.records import record
 
 __all__ = ["Command", "Launch", "Stop"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Launch:
     """Start an attempt."""
 
@@ -35,7 +35,7 @@ class Launch:
     max_retries: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Stop:
     """Ask (SIGTERM) or force (SIGKILL) an attempt to stop. Its end is told by a fact as ever."""
 

@@ -7,12 +7,12 @@ led to it). Fields may be added with a default; a field is never renamed, retype
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from asyncflow.machine.ids import ManifestKey
 from asyncflow.machine.outcome import ArtifactRef, ErrorInfo, Usage
+from asyncflow.records import field, record
 
 __all__ = [
     "AttemptCancelled",
@@ -77,7 +77,7 @@ class Limits(NamedTuple):
     """`--max-num-splits`. None: no cap."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunCreated:
     """A run exists. Always the first event."""
 
@@ -94,7 +94,7 @@ class RunCreated:
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON-like, for readers only
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DriverChanged:
     """Another driver goes on with the run after the first one died."""
 
@@ -105,7 +105,7 @@ class DriverChanged:
     limits: Limits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TaskCreated:
     """A task exists and waits for a slot."""
 
@@ -127,7 +127,7 @@ class TaskCreated:
     """Scope stack (scope, index), outermost first. None: the scope's own plus (scope, index)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TaskCloned:
     """A good task of the origin run was taken over by reference: it exists and has succeeded."""
 
@@ -150,7 +150,7 @@ class TaskCloned:
     """Scope in which this task's success counts as an arrival, when the next step is the join."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AttemptLaunched:
     """The intent to run an attempt, durable before the backend is asked. Its image is the command `Launch`."""
 
@@ -160,7 +160,7 @@ class AttemptLaunched:
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AttemptStarted:
     """The attempt's process is running."""
 
@@ -172,7 +172,7 @@ class AttemptStarted:
     pid: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AttemptSucceeded:
     """The attempt, and so its task, succeeded."""
 
@@ -189,7 +189,7 @@ class AttemptSucceeded:
     usage: Usage = Usage()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AttemptFailed:
     """The attempt ended with an error. What follows is said by the next event of the task."""
 
@@ -202,7 +202,7 @@ class AttemptFailed:
     usage: Usage = Usage()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AttemptLost:
     """The attempt vanished through no fault of the step (its driver died, it was evicted); no retry is used up."""
 
@@ -213,7 +213,7 @@ class AttemptLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AttemptTimedOut:
     """The attempt ran past @timeout and did not end by itself: it is killed. Its image is `Stop(force=True)`."""
 
@@ -223,7 +223,7 @@ class AttemptTimedOut:
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AttemptCancelled:
     """The attempt ended because the run was stopped."""
 
@@ -233,7 +233,7 @@ class AttemptCancelled:
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StopAsked:
     """An attempt is asked (SIGTERM) or forced (SIGKILL) to stop. Its image is the command `Stop`."""
 
@@ -244,7 +244,7 @@ class StopAsked:
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RetryScheduled:
     """The task is tried again at `wake_at` (at once when that is not later than now)."""
 
@@ -258,7 +258,7 @@ class RetryScheduled:
     """False after an `AttemptLost`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RetryDue:
     """The wait before a retry is over; the task waits for a slot again."""
 
@@ -267,7 +267,7 @@ class RetryDue:
     task: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TaskFailed:
     """The task failed for good."""
 
@@ -278,7 +278,7 @@ class TaskFailed:
     error: ErrorInfo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ScopeOpened:
     """A split finished: `width` branches of it are to run, created one by one as slots come free."""
 
@@ -296,7 +296,7 @@ class ScopeOpened:
     """The split task was taken over from the origin run, so that its branches may be too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunStopping:
     """Nothing new is launched from here on."""
 
@@ -308,7 +308,7 @@ class RunStopping:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LimitsChanged:
     """The run's capacity is another from here on."""
 
@@ -317,7 +317,7 @@ class LimitsChanged:
     limits: Limits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunFinished:
     """The run ended. Nothing but `FactIgnored` follows."""
 
@@ -326,7 +326,7 @@ class RunFinished:
     status: RunStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class FactIgnored:
     """A fact that changes nothing: late, repeated or impossible."""
 

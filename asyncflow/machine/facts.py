@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from asyncflow.machine.events import Limits
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Outcome
+from asyncflow.records import field, record
 
 __all__ = [
     "AttemptAdopted",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunRequested:
     """A user asks for a new run. The first fact of a run, and only the first."""
 
@@ -41,7 +41,7 @@ class RunRequested:
     """Recorded with the run for readers: flow file, argv, versions, code digest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DriverStarted:
     """A new driver took over a run whose driver died; attempts in flight are told of next."""
 
@@ -51,7 +51,7 @@ class DriverStarted:
     limits: Limits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WorkerStarted:
     """The backend saw user code's process begin."""
 
@@ -62,7 +62,7 @@ class WorkerStarted:
     pid: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AttemptAdopted:
     """After a driver's restart: the backend knows this attempt, it lives on."""
 
@@ -70,7 +70,7 @@ class AttemptAdopted:
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WorkerReported:
     """The worker's own word on how the attempt ended; its manifest is in the store."""
 
@@ -79,7 +79,7 @@ class WorkerReported:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WorkerLost:
     """The attempt is gone without a report: killed, crashed, never launched, or its driver died."""
 
@@ -93,14 +93,14 @@ class WorkerLost:
     """True when the driver or zygote died, or the platform evicted it: does not use up a retry."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TimerFired:
     """The time that `next_wake` asked for has come."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CancelRequested:
     """Somebody asks to stop the run; `force` skips the grace time."""
 
@@ -109,7 +109,7 @@ class CancelRequested:
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LimitsRequested:
     """Somebody changes the capacity of a living run."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from asyncflow.records import field, record
 
 __all__ = ["Graph", "Resources", "RetryPolicy", "StepNode", "Transition"]
 
@@ -27,7 +28,7 @@ class Transition(StrEnum):
     """No next step."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RetryPolicy:
     """When and how often a failed attempt is tried again."""
 
@@ -45,7 +46,7 @@ class RetryPolicy:
     """Dotted names of exception classes worth a retry (subclasses count). Empty means every failure."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Resources:
     """What one task of a step takes from the machine. None means it was not declared and is not counted."""
 
@@ -55,7 +56,7 @@ class Resources:
     gpu: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StepNode:
     """One step."""
 
@@ -73,7 +74,7 @@ class StepNode:
     resources: Resources = Resources()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Graph:
     """A flow's steps, checked: every target exists, every split has one join, only switches loop."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from asyncflow.records import record
 
 __all__ = ["ArtifactRef", "ErrorInfo", "Failed", "Outcome", "Succeeded", "Usage"]
 
@@ -45,7 +46,7 @@ class Usage(NamedTuple):
     max_rss_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Succeeded:
     """The attempt has a manifest that says it went well (or that @catch took the failure)."""
 
@@ -59,7 +60,7 @@ class Succeeded:
     usage: Usage = Usage()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Failed:
     """The attempt ended with an exception, or with no word at all."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from asyncflow.machine.events import Limits, RunStatus, StopReason
 from asyncflow.machine.graph import Graph, StepNode
 from asyncflow.machine.ids import Frame, ManifestKey
 from asyncflow.machine.outcome import ErrorInfo
+from asyncflow.records import field, record
 
 __all__ = [
     "CloneKey",
@@ -69,7 +69,7 @@ class TaskStatus(StrEnum):
     """Waits for the time of its next try."""
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class TaskState:
     """One task that has not ended."""
 
@@ -100,7 +100,7 @@ class TaskState:
     force_at: float | None = None
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class ScopeState:
     """One open split: which branches exist, which have arrived at the join."""
 
@@ -155,7 +155,7 @@ class Timer(NamedTuple):
     task: int
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class RunState:
     """Everything the machine knows of one run. Build with the graph, then fold events into it."""
 

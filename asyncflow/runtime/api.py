@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -24,6 +23,7 @@ from asyncflow.machine.facts import DriverStarted, Fact, RunRequested
 from asyncflow.machine.graph import Graph
 from asyncflow.machine.ids import Attempt, ManifestKey
 from asyncflow.machine.state import CloneKey, CloneSource, RunState
+from asyncflow.records import field, record
 from asyncflow.runtime.clock import Clock, SystemClock
 from asyncflow.runtime.driver import Driver
 from asyncflow.runtime.lease import held_lease, keep_lease
@@ -53,7 +53,7 @@ class Observer(LogSink, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunRequest:
     """What is to be run, and how."""
 
@@ -77,7 +77,7 @@ class RunRequest:
     isolation: str = "fork"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunResult:
     """How a run ended."""
 
@@ -173,7 +173,7 @@ async def _continue(
         return await session.drive(spec, state, lambda adopted: [started, *adopted])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Session:
     log: SqliteLog
     clock: Clock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from asyncflow.events.rows import TaskRow, TaskStatus
 from asyncflow.machine.decide import step
@@ -12,13 +11,14 @@ from asyncflow.machine.facts import RunRequested
 from asyncflow.machine.graph import Graph
 from asyncflow.machine.outcome import ErrorInfo
 from asyncflow.machine.state import CloneKey, CloneSource, RunState
+from asyncflow.records import record
 
 __all__ = ["PlannedStep", "clone_sources", "has_same_shape", "plan_resume", "rerun_closure"]
 
 GOOD = (TaskStatus.SUCCEEDED, TaskStatus.CAUGHT, TaskStatus.CLONED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PlannedStep:
     """What a resume would do with one step."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
 
 import anyio
 
@@ -12,13 +11,14 @@ from asyncflow.backends.base import Capabilities
 from asyncflow.machine.facts import Fact, WorkerLost, WorkerReported, WorkerStarted
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Outcome, Succeeded
+from asyncflow.records import field, record
 from asyncflow.runtime.clock import Clock
 from asyncflow.worker.spec import TaskSpec
 
 __all__ = ["FakeBackend", "Script", "Scripted"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Scripted:
     """What an attempt comes to."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from asyncflow.machine.ids import Attempt, Frame, ManifestKey
 from asyncflow.machine.outcome import ErrorInfo
+from asyncflow.records import field, record
 
 __all__ = ["RunSpec", "TaskSpec"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunSpec:
     """What is the same for every attempt of a run."""
 
@@ -32,7 +32,7 @@ class RunSpec:
     """Environment variables by step (@environment)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TaskSpec:
     """One attempt. Mirrors the machine's `Launch`."""
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from asyncflow.flow.errors import InvalidNextError
 from asyncflow.flow.graph import StepInfo
 from asyncflow.flow.next import check_static, chosen_target, foreach_items
 from asyncflow.machine.graph import Transition
+from asyncflow.records import record
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import Items
 
 __all__ = ["Handover", "SwitchError", "handover_of", "static_handover"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Handover:
     """Where the flow goes on from a task."""
 

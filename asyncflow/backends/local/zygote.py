@@ -10,7 +10,6 @@ import os
 import socket
 import sys
 import time
-from dataclasses import dataclass
 
 from asyncflow.backends.local.bootstrap import python_command
 from asyncflow.backends.local.processes import (
@@ -22,6 +21,7 @@ from asyncflow.backends.local.processes import (
 )
 from asyncflow.backends.local.reload import attached_to
 from asyncflow.errors import PlatformError
+from asyncflow.records import record
 
 __all__ = ["Zygote", "exec_zygote", "fork_zygote"]
 
@@ -31,7 +31,7 @@ _ADOPTED_S = 5.0
 _PAUSE_S = 0.001
 
 
-@dataclass(slots=True)
+@record(frozen=False, kw_only=False)
 class Zygote:
     """A running zygote, or the place where one was.
 

@@ -1,18 +1,18 @@
 """How step decorators work: what they are made of, how they come onto a step, and who may stand where.
 
-A decorator is a frozen dataclass whose fields are its attributes. It decides nothing when the flow runs: the graph
+A decorator is a frozen record whose fields are its attributes. It decides nothing when the flow runs: the graph
 carries what it says to the machine (retry, catch, timeout, resources) and to the worker (environment, catch).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from asyncflow.flow.errors import DecoratorAttributeError, DuplicateDecoratorError, MisplacedDecoratorError
 from asyncflow.flow.steps import mark_of, where_of
+from asyncflow.records import field, fields, record
 
 if TYPE_CHECKING:
     from asyncflow.flow.graph import StepInfo
@@ -22,7 +22,7 @@ __all__ = ["Method", "StepDecorator", "decorate", "make"]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class StepDecorator:
     """Base of all step decorators. A subclass adds fields, `name`, and checks in `__post_init__`."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from asyncflow.flow.decorators.base import Method, StepDecorator, decorate
 from asyncflow.machine import graph as machine
+from asyncflow.records import field, record
 
 if TYPE_CHECKING:
     from asyncflow.flow.graph import StepInfo
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Retry(StepDecorator):
     """Try a failed step again, each time in a fresh process."""
 
@@ -80,7 +80,7 @@ class Retry(StepDecorator):
         return item if "." in item else f"builtins.{item}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Catch(StepDecorator):
     """Go on with the flow although the step failed, once its retries are used up."""
 
@@ -107,7 +107,7 @@ class Catch(StepDecorator):
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Timeout(StepDecorator):
     """End an attempt that runs too long. The three are summed."""
 
@@ -128,7 +128,7 @@ class Timeout(StepDecorator):
         return float(self.seconds) + 60 * float(self.minutes) + 3600 * float(self.hours)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Environment(StepDecorator):
     """Set environment variables for the step's process."""
 
@@ -149,7 +149,7 @@ class Environment(StepDecorator):
         return {"vars": dict.fromkeys(self.vars, "...")}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Resources(StepDecorator):
     """Say what a task of the step needs. What is given counts against the machine; defaults do not."""
 
@@ -180,7 +180,7 @@ class Resources(StepDecorator):
         return float(value) if attribute in self.given and value is not None else None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Parallel(StepDecorator):
     """Mark a step that runs as a gang: reached by `self.next(..., num_parallel=n)`, followed by a join."""
 

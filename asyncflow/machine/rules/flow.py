@@ -15,7 +15,6 @@ members work together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from asyncflow.machine.events import AttemptSucceeded, ScopeOpened, TaskCloned, TaskCreated
 from asyncflow.machine.graph import StepNode, Transition
@@ -25,6 +24,7 @@ from asyncflow.machine.rules.failure import fail_task
 from asyncflow.machine.rules.stopping import begin_stopping
 from asyncflow.machine.state import CloneKey, RunState, ScopeState, TaskState
 from asyncflow.machine.turn import TurnUnderWay
+from asyncflow.records import record
 
 __all__ = [
     "MOST_BRANCHES",
@@ -40,7 +40,7 @@ MOST_BRANCHES = 2**31 - 1
 SPLITS = (Transition.SPLIT, Transition.FOREACH, Transition.PARALLEL)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Birth:
     """A task that is due to exist."""
 
@@ -54,7 +54,7 @@ class _Birth:
     may_be_cloned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Done:
     """A task that has just succeeded or was cloned, as far as its successors need it."""
 
