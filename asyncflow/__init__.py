@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from asyncflow.errors import AsyncflowError, UserError
     from asyncflow.flow.current import current
     from asyncflow.flow.decorators.builtin import catch, environment, parallel, resources, retry, timeout
+    from asyncflow.flow.decorators.limits import concurrency, rate_limit
     from asyncflow.flow.errors import (
         DecoratorError,
         FlowLoadError,
@@ -40,9 +41,11 @@ __all__ = [
     "UserError",
     "__version__",
     "catch",
+    "concurrency",
     "current",
     "environment",
     "parallel",
+    "rate_limit",
     "resources",
     "retry",
     "step",
@@ -66,9 +69,11 @@ _HOMES = {
     "UserError": "asyncflow.errors",
     "__version__": "asyncflow.version",
     "catch": "asyncflow.flow.decorators.builtin",
+    "concurrency": "asyncflow.flow.decorators.limits",
     "current": "asyncflow.flow.current",
     "environment": "asyncflow.flow.decorators.builtin",
     "parallel": "asyncflow.flow.decorators.builtin",
+    "rate_limit": "asyncflow.flow.decorators.limits",
     "resources": "asyncflow.flow.decorators.builtin",
     "retry": "asyncflow.flow.decorators.builtin",
     "step": "asyncflow.flow.steps",

@@ -90,6 +90,8 @@ _KINDS: tuple[_Kind, ...] = (
     _Kind(18, 1, ev.LimitsChanged),
     _Kind(19, 1, ev.RunFinished),
     _Kind(20, 1, ev.FactIgnored),
+    _Kind(21, 1, ev.PermitsGranted),
+    _Kind(22, 1, ev.PermitsReturned),
 )
 
 

@@ -329,7 +329,8 @@ class RunView:
         ev.LimitsChanged: _limits_changed,
         ev.RunFinished: _run_finished,
     }
-    """What changes no view is not here: AttemptTimedOut and StopAsked announce, FactIgnored explains."""
+    """What changes no view is not here: AttemptTimedOut and StopAsked announce, FactIgnored explains, permits are the
+    machine's own affair."""
 
 
 _LIVING = ("created", "running", "waiting")

@@ -8,6 +8,7 @@ from typing import Any
 
 from asyncflow.flow.decorators.base import StepDecorator
 from asyncflow.flow.decorators.builtin import Catch, Environment, Resources, Retry, Timeout
+from asyncflow.flow.decorators.limits import Concurrency, RateLimit
 from asyncflow.machine import graph as machine
 from asyncflow.machine.graph import Transition
 from asyncflow.records import field, record
@@ -181,7 +182,7 @@ class FlowGraph:
             flow=self.name,
             start=self.start,
             end=self.end,
-            steps={name: _node(info) for name, info in self.steps.items()},
+            steps={name: _node(self.name, info) for name, info in self.steps.items()},
         )
 
     def to_info(self) -> dict[str, Any]:  # Any: JSON-like
@@ -191,7 +192,7 @@ class FlowGraph:
         return graph_info(self)
 
 
-def _node(info: StepInfo) -> machine.StepNode:
+def _node(flow: str, info: StepInfo) -> machine.StepNode:
     retry, timeout = info.decorator(Retry), info.decorator(Timeout)
     resources = info.decorator(Resources)
     return machine.StepNode(
@@ -203,6 +204,11 @@ def _node(info: StepInfo) -> machine.StepNode:
         catches=info.decorator(Catch) is not None,
         timeout_s=None if timeout is None else timeout.timeout_s,
         resources=machine.Resources() if resources is None else resources.counted(),
+        permits=tuple(
+            item.permit(flow, info.name)
+            for item in info.decorators
+            if isinstance(item, Concurrency | RateLimit)
+        ),
     )
 
 

@@ -25,6 +25,8 @@ from asyncflow.machine.facts import (
     CancelRequested,
     DriverStarted,
     Fact,
+    LimiterGranted,
+    LimiterRecalled,
     LimitsRequested,
     RunRequested,
     TimerFired,
@@ -39,6 +41,7 @@ from asyncflow.machine.rules.admission import fill_slots
 from asyncflow.machine.rules.failure import accept_failure, accept_loss, has_retry
 from asyncflow.machine.rules.flow import accept_success, transition_problem
 from asyncflow.machine.rules.lifecycle import begin_run, change_driver, change_limits
+from asyncflow.machine.rules.permits import lower_permits, raise_permits
 from asyncflow.machine.rules.stopping import cancel_run, finish_if_done
 from asyncflow.machine.rules.timers import fire_timers
 from asyncflow.machine.state import RunState, TaskState, TaskStatus
@@ -195,6 +198,8 @@ _RULES: dict[type, Callable[[TurnUnderWay, Any], None]] = {  # Any: each rule ta
     TimerFired: fire_timers,
     CancelRequested: cancel_run,
     LimitsRequested: change_limits,
+    LimiterGranted: raise_permits,
+    LimiterRecalled: lower_permits,
 }
 
 

@@ -27,6 +27,8 @@ __all__ = [
     "FactIgnored",
     "Limits",
     "LimitsChanged",
+    "PermitsGranted",
+    "PermitsReturned",
     "RetryDue",
     "RetryScheduled",
     "RunCreated",
@@ -318,6 +320,27 @@ class LimitsChanged:
 
 
 @record
+class PermitsGranted:
+    """The run holds more permits of a limit that all runs on this machine share. Void with the next driver."""
+
+    at: float
+    cause: int
+    permit: str
+    """`Permit.id`."""
+    count: int
+
+
+@record
+class PermitsReturned:
+    """The run holds fewer permits from here on. What running attempts use is given back when they end."""
+
+    at: float
+    cause: int
+    permit: str
+    count: int
+
+
+@record
 class RunFinished:
     """The run ended. Nothing but `FactIgnored` follows."""
 
@@ -360,4 +383,6 @@ Event = (
     | LimitsChanged
     | RunFinished
     | FactIgnored
+    | PermitsGranted
+    | PermitsReturned
 )

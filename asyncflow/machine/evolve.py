@@ -80,10 +80,19 @@ def _run_created(state: RunState, event: ev.RunCreated) -> None:
 
 def _driver_changed(state: RunState, event: ev.DriverChanged) -> None:
     state.limits = event.limits
+    state.granted.clear()
 
 
 def _limits_changed(state: RunState, event: ev.LimitsChanged) -> None:
     state.limits = event.limits
+
+
+def _permits_granted(state: RunState, event: ev.PermitsGranted) -> None:
+    state.granted[event.permit] = state.granted.get(event.permit, 0) + event.count
+
+
+def _permits_returned(state: RunState, event: ev.PermitsReturned) -> None:
+    _lower(state.granted, event.permit, event.count)
 
 
 def _task_created(state: RunState, event: ev.TaskCreated) -> None:
@@ -94,7 +103,9 @@ def _task_created(state: RunState, event: ev.TaskCreated) -> None:
     state.tasks[event.task] = task
     state.next_task = event.task + 1
     if event.scope is not None:
-        _move_cursor(state, state.scopes[event.scope], event.index + 1)
+        scope = state.scopes[event.scope]
+        _lower(state.unborn, scope.step)
+        _move_cursor(state, scope, event.index + 1)
     _enqueue(state, task)
 
 
@@ -107,6 +118,7 @@ def _task_cloned(state: RunState, event: ev.TaskCloned) -> None:
         if scope.taken is None:
             scope.taken = bytearray(scope.width)
         scope.taken[event.index] = 1
+        _lower(state.unborn, scope.step)
         if scope.cursor == event.index:
             _move_cursor(state, scope, event.index + 1)
     if event.closes is not None:
@@ -125,6 +137,11 @@ def _attempt_launched(state: RunState, event: ev.AttemptLaunched) -> None:
     task.is_started = task.stop_asked = task.stop_forced = task.is_timed_out = False
     state.running[event.task] = None
     _use(state, task.step, 1)
+    for permit in state.permits.get(task.step, ()):
+        if permit.per_s is None:
+            state.in_use[permit.id] = state.in_use.get(permit.id, 0) + 1
+        else:
+            _lower(state.granted, permit.id)
 
 
 def _attempt_started(state: RunState, event: ev.AttemptStarted) -> None:
@@ -211,10 +228,12 @@ def _task_failed(state: RunState, event: ev.TaskFailed) -> None:
 def _scope_opened(state: RunState, event: ev.ScopeOpened) -> None:
     frames = tuple(Frame(*frame) for frame in event.frames)
     state.scopes[event.task] = ScopeState(
-        event.task, event.step, event.width, ManifestKey(*event.manifest), frames, event.is_cloned
+        event.task, event.step, event.width, ManifestKey(*event.manifest), frames, event.is_cloned, state.seq
     )
     if event.width:
         state.open_scopes[event.task] = None
+        state.open_by_split.setdefault(event.step, {})[event.task] = None
+        state.unborn[event.step] = state.unborn.get(event.step, 0) + event.width
 
 
 def _run_stopping(state: RunState, event: ev.RunStopping) -> None:
@@ -229,6 +248,9 @@ def _run_finished(state: RunState, event: ev.RunFinished) -> None:
     state.scopes.clear()
     state.ready.clear()
     state.open_scopes.clear()
+    state.open_by_split.clear()
+    state.unborn.clear()
+    state.granted.clear()
     state.timers.clear()
     state.waiting = 0
     state.stop_at = None
@@ -238,6 +260,8 @@ _APPLY: dict[type, Callable[[RunState, Any], None]] = {  # Any: each function ta
     ev.RunCreated: _run_created,
     ev.DriverChanged: _driver_changed,
     ev.LimitsChanged: _limits_changed,
+    ev.PermitsGranted: _permits_granted,
+    ev.PermitsReturned: _permits_returned,
     ev.TaskCreated: _task_created,
     ev.TaskCloned: _task_cloned,
     ev.AttemptLaunched: _attempt_launched,
@@ -273,8 +297,12 @@ def _move_cursor(state: RunState, scope: ScopeState, cursor: int) -> None:
         while cursor < scope.width and taken[cursor]:
             cursor += 1
     scope.cursor = cursor
-    if cursor >= scope.width:
-        state.open_scopes.pop(scope.task, None)
+    if cursor >= scope.width and scope.task in state.open_scopes:
+        del state.open_scopes[scope.task]
+        siblings = state.open_by_split[scope.step]
+        del siblings[scope.task]
+        if not siblings:
+            del state.open_by_split[scope.step]
 
 
 def _arrive(state: RunState, scope_id: int, index: int, task: int, number: int) -> None:
@@ -323,6 +351,9 @@ def _leave_queue(state: RunState, task: TaskState) -> None:
 def _end_attempt(state: RunState, task: TaskState) -> None:
     if state.running.pop(task.id, 0) is None:
         _use(state, task.step, -1)
+        for permit in state.permits.get(task.step, ()):
+            if permit.per_s is None:
+                _lower(state.in_use, permit.id)
     task.deadline = task.force_at = None
     _prune_timers(state)
 
@@ -351,3 +382,12 @@ def _prune_timers(state: RunState) -> None:
     heap = state.timers
     while heap and is_stale(state, heap[0]):
         heapq.heappop(heap)
+
+
+def _lower(counts: dict[str, int], name: str, by: int = 1) -> None:
+    """Count down; what comes to nothing is forgotten."""
+    left = counts.get(name, 0) - by
+    if left > 0:
+        counts[name] = left
+    else:
+        counts.pop(name, None)

@@ -15,6 +15,8 @@ __all__ = [
     "CancelRequested",
     "DriverStarted",
     "Fact",
+    "LimiterGranted",
+    "LimiterRecalled",
     "LimitsRequested",
     "RunRequested",
     "TimerFired",
@@ -117,6 +119,25 @@ class LimitsRequested:
     limits: Limits
 
 
+@record
+class LimiterGranted:
+    """The run was given permits out of those that all runs on this machine share."""
+
+    at: float
+    permit: str
+    """`Permit.id`."""
+    count: int
+
+
+@record
+class LimiterRecalled:
+    """The run is to do with fewer permits: it has no use for them, or others wait. Attempts that run go on."""
+
+    at: float
+    permit: str
+    count: int
+
+
 Fact = (
     RunRequested
     | DriverStarted
@@ -127,4 +148,6 @@ Fact = (
     | TimerFired
     | CancelRequested
     | LimitsRequested
+    | LimiterGranted
+    | LimiterRecalled
 )

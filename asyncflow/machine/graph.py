@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncflow.records import field, record
 
-__all__ = ["Graph", "Resources", "RetryPolicy", "StepNode", "Transition"]
+__all__ = ["Graph", "Permit", "Resources", "RetryPolicy", "StepNode", "Transition"]
 
 
 class Transition(StrEnum):
@@ -56,6 +56,22 @@ class Resources:
     gpu: float | None = None
 
 
+class Permit(NamedTuple):
+    """What one attempt of a step must be given before it may start; shared by all runs on this machine."""
+
+    key: str
+    """Whatever shares the limit says the same key."""
+    limit: int
+    """How many attempts at a time, or how many starts per window."""
+    per_s: float | None = None
+    """Length of the window, seconds. None: attempts at a time are counted, not starts."""
+
+    @property
+    def id(self) -> str:
+        """Names the limit: a key may have one for attempts at a time, and one per length of window."""
+        return f"concurrency:{self.key}" if self.per_s is None else f"rate:{self.per_s:g}:{self.key}"
+
+
 @record
 class StepNode:
     """One step."""
@@ -72,6 +88,8 @@ class StepNode:
     timeout_s: float | None = None
     """@timeout, seconds. None: no limit."""
     resources: Resources = Resources()
+    permits: tuple[Permit, ...] = ()
+    """What each attempt needs beside a slot: @concurrency, @rate_limit."""
 
 
 @record
@@ -138,6 +156,7 @@ def _node_to_data(node: StepNode) -> dict[str, Any]:
             "on": list(retry.on),
         },
         "resources": {"cpu": needs.cpu, "memory_mb": needs.memory_mb, "gpu": needs.gpu},
+        "permits": [list(permit) for permit in node.permits],
     }
 
 
@@ -159,4 +178,5 @@ def _node_from_data(data: Mapping[str, Any]) -> StepNode:
             on=tuple(retry["on"]),
         ),
         resources=Resources(cpu=needs["cpu"], memory_mb=needs["memory_mb"], gpu=needs["gpu"]),
+        permits=tuple(Permit(*item[:3]) for item in data.get("permits", ())),
     )

@@ -19,6 +19,7 @@ from asyncflow.machine.state import (
     Timer,
     TimerKind,
     needs_of,
+    permits_of,
 )
 
 __all__ = ["MachineBug", "check_invariants"]
@@ -42,6 +43,8 @@ def check_invariants(state: RunState) -> None:
 def _problems(state: RunState) -> Iterator[str]:
     yield from _queue_problems(state)
     yield from _capacity_problems(state)
+    yield from _permit_problems(state)
+    yield from _index_problems(state)
     yield from _timer_problems(state)
     for scope in state.scopes.values():
         yield from _scope_problems(state, scope)
@@ -73,6 +76,38 @@ def _capacity_problems(state: RunState) -> Iterator[str]:
             used[place] += amount
     if Needs(*used) != state.used:
         yield f"running tasks use {used}, counted are {tuple(state.used)}"
+
+
+def _permit_problems(state: RunState) -> Iterator[str]:
+    in_use: dict[str, int] = {}
+    for task_id in state.running:
+        for permit in permits_of(state.node_of(state.tasks[task_id])):
+            if permit.per_s is None:
+                in_use[permit.id] = in_use.get(permit.id, 0) + 1
+    if in_use != state.in_use:
+        yield f"running tasks use the permits {in_use}, counted are {state.in_use}"
+    if any(count <= 0 for count in state.granted.values()):
+        yield f"a count of permits is kept that is none: {state.granted}"
+    unknown = [permit for permit in state.granted if permit not in state.permit_limits]
+    if unknown:
+        yield f"permits {unknown} are of no step"
+
+
+def _index_problems(state: RunState) -> Iterator[str]:
+    by_split: dict[str, list[int]] = {}
+    unborn: dict[str, int] = {}
+    for scope_id in state.open_scopes:
+        scope = state.scopes[scope_id]
+        by_split.setdefault(scope.step, []).append(scope_id)
+        taken = sum(scope.taken[scope.cursor :]) if scope.taken is not None else 0
+        unborn[scope.step] = unborn.get(scope.step, 0) + scope.width - scope.cursor - taken
+    if by_split != {split: list(scopes) for split, scopes in state.open_by_split.items()}:
+        yield f"open are {by_split}, by step they are {state.open_by_split}"
+    if unborn != state.unborn:
+        yield f"{unborn} branches are no tasks yet, counted are {state.unborn}"
+    opened = [state.scopes[scope_id].opened for scope_id in state.open_scopes]
+    if opened != sorted(opened):
+        yield f"open scopes {list(state.open_scopes)} are not in order of opening"
 
 
 def _timer_problems(state: RunState) -> Iterator[str]:

@@ -13,12 +13,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from asyncflow.machine.events import Limits, RunStatus, StopReason
-from asyncflow.machine.graph import Graph, StepNode
+from asyncflow.machine.graph import Graph, Permit, StepNode, Transition
 from asyncflow.machine.ids import Frame, ManifestKey
 from asyncflow.machine.outcome import ErrorInfo
 from asyncflow.records import field, record
 
 __all__ = [
+    "UNITS",
     "CloneKey",
     "CloneSource",
     "Needs",
@@ -29,6 +30,7 @@ __all__ = [
     "Timer",
     "TimerKind",
     "needs_of",
+    "permits_of",
 ]
 
 
@@ -56,6 +58,10 @@ class Needs(NamedTuple):
     millicores: int = 0
     kilobytes: int = 0
     milligpus: int = 0
+
+
+UNITS = Needs(1000, 1024, 1000)
+"""How many of these units make a core, a megabyte, a GPU."""
 
 
 class TaskStatus(StrEnum):
@@ -110,6 +116,8 @@ class ScopeState:
     manifest: ManifestKey
     frames: tuple[Frame, ...]
     is_cloned: bool
+    opened: int = 0
+    """Number of the event that opened it: grows from scope to scope."""
     cursor: int = 0
     """Next index to make a task of."""
     taken: bytearray | None = None
@@ -175,9 +183,17 @@ class RunState:
     """Queued tasks by step, oldest first."""
     open_scopes: dict[int, None] = field(default_factory=dict[int, None])
     """Scopes that still have branches to make tasks of, in order of opening."""
+    open_by_split: dict[str, dict[int, None]] = field(default_factory=dict[str, dict[int, None]])
+    """The same by the step that opened them, so that those of a step which may not go on are passed by at once."""
+    unborn: dict[str, int] = field(default_factory=dict[str, int])
+    """How many branches of these scopes are no tasks yet, by the step that opened them."""
     running: dict[int, None] = field(default_factory=dict[int, None])
     """Tasks with an attempt in flight, in order of launch."""
     used: Needs = Needs()
+    granted: dict[str, int] = field(default_factory=dict[str, int])
+    """Permits the run holds, by `Permit.id`: for attempts at a time those in use, too; for starts those unused."""
+    in_use: dict[str, int] = field(default_factory=dict[str, int])
+    """Permits for attempts at a time that running attempts use."""
     timers: list[Timer] = field(default_factory=list[Timer])
     """A heap. May hold stale entries, but not at its top; never lacks a live one."""
     waiting: int = 0
@@ -192,9 +208,36 @@ class RunState:
     """The end step succeeded."""
     needs: dict[str, Needs] = field(init=False, repr=False)
     """What a task of each step takes from the machine; follows from the graph."""
+    permits: dict[str, tuple[Permit, ...]] = field(init=False, repr=False)
+    """Permits by step, of steps that need any, in the order in which they are to be got; follows from the graph."""
+    permit_limits: dict[str, int] = field(init=False, repr=False)
+    """Limit by `Permit.id`: the smallest that a step gives; follows from the graph."""
+    feeders: dict[str, tuple[str, ...]] = field(init=False, repr=False)
+    """For steps that need permits: the steps that open scopes whose branches begin there; follows from the graph."""
 
     def __post_init__(self) -> None:
-        self.needs = {name: needs_of(node) for name, node in self.graph.steps.items()}
+        steps = self.graph.steps
+        self.needs = {name: needs_of(node) for name, node in steps.items()}
+        self.permits = {name: permits_of(node) for name, node in steps.items() if node.permits}
+        self.permit_limits = {}
+        for permit in (permit for several in self.permits.values() for permit in several):
+            self.permit_limits[permit.id] = min(permit.limit, self.permit_limits.get(permit.id, permit.limit))
+        self.feeders = {
+            name: tuple(
+                split
+                for split, node in steps.items()
+                if node.transition is Transition.FOREACH and name in node.next
+            )
+            for name in self.permits
+        }
+
+    def free_permits(self, permit: Permit) -> int:
+        """How many permits the run holds that no attempt uses; below zero when some are to be given back."""
+        return self.granted.get(permit.id, 0) - self.in_use.get(permit.id, 0)
+
+    def may_start(self, step: str) -> bool:
+        """Tell whether every permit that an attempt of the step needs is at hand."""
+        return all(self.free_permits(permit) > 0 for permit in self.permits.get(step, ()))
 
     @property
     def is_over(self) -> bool:
@@ -210,7 +253,21 @@ def needs_of(node: StepNode) -> Needs:
     """Convert a step's declared resources to whole units; what is not declared needs nothing."""
     wanted = node.resources
     return Needs(
-        millicores=round((wanted.cpu or 0) * 1000),
-        kilobytes=round((wanted.memory_mb or 0) * 1024),
-        milligpus=round((wanted.gpu or 0) * 1000),
+        millicores=round((wanted.cpu or 0) * UNITS.millicores),
+        kilobytes=round((wanted.memory_mb or 0) * UNITS.kilobytes),
+        milligpus=round((wanted.gpu or 0) * UNITS.milligpus),
     )
+
+
+def permits_of(node: StepNode) -> tuple[Permit, ...]:
+    """Return a step's permits, one per limit, in the order in which everybody gets them.
+
+    One order for all runs, so that none holds what another waits for while it waits for what that one holds; starts
+    last, as a permit to start is used up by time.
+    """
+    by_id: dict[str, Permit] = {}
+    for permit in node.permits:
+        known = by_id.get(permit.id)
+        if known is None or permit.limit < known.limit:
+            by_id[permit.id] = permit
+    return tuple(sorted(by_id.values(), key=lambda permit: (permit.per_s is not None, permit.id)))

@@ -34,6 +34,7 @@ from asyncflow.worker.spec import RunSpec
 if TYPE_CHECKING:
     from asyncflow.backends.local import Zygote
     from asyncflow.events.sqlite_log import SqliteLog
+    from asyncflow.runtime.limits import Limiter
 
 __all__ = ["Observer", "RunRequest", "RunResult", "continue_run", "start_run"]
 
@@ -188,10 +189,21 @@ class _Session:
         from asyncflow.backends.local import LocalBackend
 
         backend = LocalBackend(self.zygote, spec, self.observer, isolation=self.request.isolation)
-        driver = Driver(state, log=self.log, backend=backend, clock=self.clock, publish=self.observer.events)
         in_flight = [Attempt(task, state.tasks[task].number) for task in state.running]
         status: RunStatus | None = None
-        async with _closing(backend.aclose), anyio.create_task_group() as keepers:
+        async with (
+            _permits(state, spec) as limiter,
+            _closing(backend.aclose),
+            anyio.create_task_group() as keepers,
+        ):
+            driver = Driver(
+                state,
+                log=self.log,
+                backend=backend,
+                clock=self.clock,
+                publish=self.observer.events,
+                limiter=limiter,
+            )
             keepers.start_soon(watch_signals, driver.inbox, self.clock)
             adopted = await backend.adopt(in_flight)
             keepers.start_soon(self._keep_lease, spec.run, driver)
@@ -209,6 +221,18 @@ def _to_repeat(state: RunState, adopted: Sequence[Fact]) -> tuple[Command, ...]:
 
     answered = {getattr(fact, "attempt", None) for fact in adopted}
     return tuple(command for command in outstanding(state) if command.attempt not in answered)
+
+
+@asynccontextmanager
+async def _permits(state: RunState, spec: RunSpec) -> AsyncGenerator[Limiter | None]:
+    """Keep the permits of limits that runs share, if any step has such; they are given back when nothing runs."""
+    if not state.permits:
+        yield None
+        return
+    from asyncflow.runtime.limits import Limiter  # random, hashlib: 5 ms that other runs need not take
+
+    async with Limiter(state, run=f"{spec.flow}/{spec.run}") as limiter:
+        yield limiter
 
 
 @asynccontextmanager

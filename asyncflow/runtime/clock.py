@@ -7,7 +7,7 @@ from typing import Protocol
 
 import anyio
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "SystemClock", "machine_time"]
 
 
 class Clock(Protocol):
@@ -23,6 +23,11 @@ class Clock(Protocol):
         Cancellation: safe, nothing is left.
         """
         ...
+
+
+def machine_time() -> float:
+    """Return seconds since the machine was started, the same in all its processes; the wall clock's jumps are not."""
+    return time.monotonic()
 
 
 class SystemClock:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -27,6 +27,9 @@ from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.inbox import Inbox
 from asyncflow.runtime.perform import perform_all
 
+if TYPE_CHECKING:
+    from asyncflow.runtime.limits import Limiter
+
 __all__ = ["Driver", "Publish"]
 
 Publish = Callable[[int, Sequence[Event]], None]
@@ -42,10 +45,18 @@ class Driver:
         backend: Where attempts run. The driver reads its facts, and does not close it.
         clock: The time.
         publish: Told of each turn's events once they are durable.
+        limiter: Gets the permits of limits that runs share; entered. None where no step has any.
     """
 
     def __init__(
-        self, state: RunState, *, log: EventLog, backend: Backend, clock: Clock, publish: Publish
+        self,
+        state: RunState,
+        *,
+        log: EventLog,
+        backend: Backend,
+        clock: Clock,
+        publish: Publish,
+        limiter: Limiter | None = None,
     ) -> None:
         self.state = state
         self.inbox = Inbox()
@@ -53,6 +64,7 @@ class Driver:
         self._backend = backend
         self._clock = clock
         self._publish = publish
+        self._limiter = limiter
 
     async def drive(self, run: int, first: Sequence[Fact], repeat: Sequence[Command] = ()) -> RunStatus:
         """Drive the run to its end.
@@ -75,6 +87,8 @@ class Driver:
         self.inbox.put(first)
         async with anyio.create_task_group() as effects:
             effects.start_soon(self._listen)
+            if self._limiter is not None:
+                effects.start_soon(self._limiter.keep, self.inbox, self._clock)
             self._perform(effects, run, repeat)
             while not self.state.is_over:
                 facts = await self.inbox.take(self._clock, next_wake(self.state))
@@ -92,6 +106,8 @@ class Driver:
         if not turn.events:
             return
         await self._log.append(run, turn.events, expected_seq=seq)
+        if self._limiter is not None:
+            self._limiter.after_turn(facts, turn.events)
         self._publish(seq, turn.events)
         self._perform(effects, run, turn.commands)
 

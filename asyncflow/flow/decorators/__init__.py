@@ -18,22 +18,27 @@ from asyncflow.flow.decorators.builtin import (
     retry,
     timeout,
 )
+from asyncflow.flow.decorators.limits import Concurrency, RateLimit, concurrency, rate_limit
 
 __all__ = [
     "DECORATORS",
     "Catch",
+    "Concurrency",
     "Environment",
     "Parallel",
+    "RateLimit",
     "Resources",
     "Retry",
     "StepDecorator",
     "Timeout",
     "attach",
     "catch",
+    "concurrency",
     "decorators_of",
     "environment",
     "parallel",
     "parse_spec",
+    "rate_limit",
     "resources",
     "retry",
     "timeout",

@@ -1,13 +1,17 @@
 """Which task gets a free slot.
 
 Queued tasks come first, oldest first (a retried task keeps its age); then new branches of the scope opened last, so
-that nested foreaches finish one before they begin the next and memory follows what runs. A task needs a slot and
-its declared resources. One that does not fit reserves whatever it is short of: nothing younger may take that, so a
-big task is never starved by small ones; others pass it by. A gang (`num_parallel`) is launched whole or not at all.
-What the machine could never hold, however long one waits, fails at once and says what is lacking.
+that nested foreaches finish one before they begin the next and memory follows what runs. A task needs a slot, its
+declared resources, and every permit of its step. One that does not fit reserves whatever resource it is short of:
+nothing younger may take that, so a big task is never starved by small ones; others pass it by. One that waits for a
+permit reserves nothing and is passed by. A gang (`num_parallel`) is launched whole or not at all, and cannot wait for
+permits. What the machine could never hold, however long one waits, fails at once and says what is lacking.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
 
 from asyncflow.machine.events import AttemptLaunched
 from asyncflow.machine.graph import Transition
@@ -78,7 +82,7 @@ def _launch_queued(turn: TurnUnderWay, room: _Room) -> None:
         needs = state.needs[step]
         if not room.can_ever_hold(needs):
             fail_task(turn, state.tasks[task_id], _too_large(step, room.capacity, needs))
-        elif room.take(needs):
+        elif state.may_start(step) and room.take(needs):
             _launch(turn, task_id)
         else:
             blocked[step] = None
@@ -86,33 +90,48 @@ def _launch_queued(turn: TurnUnderWay, room: _Room) -> None:
 
 def _launch_branches(turn: TurnUnderWay, room: _Room) -> None:
     state = turn.state
-    for scope_id in reversed(list(state.open_scopes)):
-        scope = state.scopes[scope_id]
+    blocked: dict[str, None] = {}
+    while room.slots > 0 and state.stopping is None:
+        scope = _newest(state, blocked)
+        if scope is None:
+            return
         node = state.graph.steps[scope.step]
         if node.transition is Transition.PARALLEL:
             _launch_gang(turn, room, scope, node.next[0])
-        else:
-            _launch_from(turn, room, scope, node.next[0])
-        if room.slots <= 0 or state.stopping is not None:
-            return
+        elif not _launch_from(turn, room, scope, node.next[0]):
+            blocked[scope.step] = None
 
 
-def _launch_from(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) -> None:
+def _newest(state: RunState, blocked: Mapping[str, None]) -> ScopeState | None:
+    """Return the scope opened last, of steps that are not blocked: all scopes of one step wait for the same."""
+    heads = [
+        state.scopes[next(reversed(scopes))]
+        for split, scopes in state.open_by_split.items()
+        if split not in blocked
+    ]
+    return max(heads, key=attrgetter("opened"), default=None)
+
+
+def _launch_from(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) -> bool:
+    """Launch branches of a scope; return False if the next one does not fit."""
     state = turn.state
     needs = state.needs[step]
     while room.slots > 0 and scope.cursor < scope.width and state.stopping is None:
         if not room.can_ever_hold(needs):
             fail_task(turn, create_branch(turn, scope), _too_large(step, room.capacity, needs))
-        elif room.take(needs):
+        elif state.may_start(step) and room.take(needs):
             _launch(turn, create_branch(turn, scope).id)
         else:
-            return
+            return False
+    return True
 
 
 def _launch_gang(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) -> None:
     state = turn.state
     needs, size = state.needs[step], scope.width - scope.cursor
-    if size > state.limits.slots:
+    if step in state.permits:
+        refuse_scope(turn, scope, _no_permits_for_gangs(step))
+    elif size > state.limits.slots:
         refuse_scope(turn, scope, _too_many(step, size, state.limits.slots))
     elif not room.can_ever_hold(needs, size):
         refuse_scope(turn, scope, _too_large(step, room.capacity, needs, size))
@@ -135,6 +154,13 @@ def _units(amount: float | None, scale: int) -> int:
 def _too_many(step: str, size: int, slots: int) -> ErrorInfo:
     message = f"step {step} is to run as {size} tasks at the same time, more than --max-workers {slots}"
     return ErrorInfo("asyncflow.GangTooLarge", message, is_retryable=False)
+
+
+def _no_permits_for_gangs(step: str) -> ErrorInfo:
+    message = (
+        f"step {step} runs as a gang, all at the same time, and cannot wait for @concurrency or @rate_limit"
+    )
+    return ErrorInfo("asyncflow.GangWithLimits", message, is_retryable=False)
 
 
 def _too_large(step: str, capacity: Needs, needs: Needs, count: int = 1) -> ErrorInfo:

@@ -98,6 +98,8 @@ ONE_OF_EACH: tuple[ev.Event, ...] = (
     ev.LimitsChanged(at=AT, cause=1, limits=ev.Limits(slots=1)),
     ev.RunFinished(at=AT, cause=1, status=ev.RunStatus.FAILED),
     ev.FactIgnored(at=AT, cause=1, fact="TimerFired", why="stale", task=3, number=0),
+    ev.PermitsGranted(at=AT, cause=1, permit="concurrency:api", count=3),
+    ev.PermitsReturned(at=AT, cause=1, permit="concurrency:api", count=2),
 )
 
 
