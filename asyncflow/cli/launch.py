@@ -74,6 +74,7 @@ def limits_of(options: RunOptions) -> Limits:
 
     return Limits(
         slots=options.max_workers,
+        async_slots=options.max_async,
         cpu=cpu_count(),
         memory_mb=memory_mb(),
         gpu=gpu_count(),
@@ -92,6 +93,7 @@ def describe(flow: ChosenFlow, options: RunOptions, argv: Sequence[str]) -> dict
         "cwd": os.getcwd(),
         "with": list(options.with_specs),
         "isolation": options.isolation,
+        "async_workers": options.async_workers,
         "versions": {
             "asyncflow_version": __version__,
             "python_version": ".".join(str(part) for part in sys.version_info[:3]),

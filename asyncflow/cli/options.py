@@ -22,6 +22,8 @@ class RunOptions:
     """What the command line says about how to run, apart from the flow's own parameters."""
 
     max_workers: int
+    max_async: int
+    async_workers: int
     max_num_splits: int | None
     tags: tuple[str, ...]
     with_specs: tuple[str, ...]
@@ -35,20 +37,7 @@ class RunOptions:
 def run_options() -> list[click.Option]:
     """Make the options; click hands them over under the names of `RunOptions`."""
     return [
-        click.Option(
-            ["--max-workers"],
-            type=click.IntRange(min=1),
-            default=16,
-            metavar="N",
-            show_default=True,
-            help="How many tasks may run at the same time.",
-        ),
-        click.Option(
-            ["--max-num-splits"],
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Fail when one foreach yields more tasks than this; without it there is no limit.",
-        ),
+        *_limit_options(),
         click.Option(
             ["--tag", "tags"],
             multiple=True,
@@ -89,6 +78,41 @@ def run_options() -> list[click.Option]:
             default="spawn" if sys.platform == "darwin" else "fork",
             show_default=True,
             help="How a task's process begins: a fork that has the flow imported, or a new interpreter.",
+        ),
+    ]
+
+
+def _limit_options() -> list[click.Option]:
+    return [
+        click.Option(
+            ["--max-workers"],
+            type=click.IntRange(min=1),
+            default=16,
+            metavar="N",
+            show_default=True,
+            help="How many tasks may run at the same time; async steps are not counted.",
+        ),
+        click.Option(
+            ["--max-async"],
+            type=click.IntRange(min=1),
+            default=1000,
+            metavar="N",
+            show_default=True,
+            help="How many tasks of async steps may run at the same time.",
+        ),
+        click.Option(
+            ["--async-workers"],
+            type=click.IntRange(min=1),
+            default=1,
+            metavar="N",
+            show_default=True,
+            help="How many processes share the tasks of async steps; more than one helps where one core is busy.",
+        ),
+        click.Option(
+            ["--max-num-splits"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Fail when one foreach yields more tasks than this; without it there is no limit.",
         ),
     ]
 

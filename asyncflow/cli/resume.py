@@ -51,7 +51,15 @@ Parameters are the run's own.
 """
 
 
-_KEPT = ("max_workers", "max_num_splits", "keep_going", "failure_grace_s", "isolation")
+_KEPT = (
+    "max_workers",
+    "max_async",
+    "async_workers",
+    "max_num_splits",
+    "keep_going",
+    "failure_grace_s",
+    "isolation",
+)
 """Options that are the run's own unless they are given."""
 
 
@@ -208,6 +216,8 @@ def _options(asked: _Asked, row: RunRow, created: RunCreated) -> RunOptions:
     had = json.loads(row.limits)
     known: dict[str, Any] = {  # Any: each option has its own type
         "max_workers": had.get("slots"),
+        "max_async": had.get("async_slots"),
+        "async_workers": created.meta.get("async_workers"),
         "max_num_splits": had.get("max_splits"),
         "keep_going": had.get("keep_going"),
         "failure_grace_s": had.get("failure_grace_s"),
@@ -280,6 +290,7 @@ def _carry_out(plan: _Plan) -> int:
             rerun_steps=plan.rerun_steps,
             clones=plan.clones,
             isolation=plan.options.isolation,
+            async_workers=plan.options.async_workers,
         )
 
     living = {task.task: task.step for task in plan.tasks if task.status in LIVING}

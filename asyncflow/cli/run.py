@@ -185,6 +185,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
             meta=describe(flow, options, sys.argv),
             environment=graph.environment(),
             isolation=options.isolation,
+            async_workers=options.async_workers,
         )
 
     return drive(flow, options, request, home=home)

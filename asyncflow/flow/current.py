@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["Current", "current"]
+__all__ = ["Current", "current", "make_current_per_task"]
 
 _OUTSIDE: dict[str, Any] = {
     "flow_name": None,
@@ -118,6 +119,27 @@ class Current:
         if graph is None:
             raise RuntimeError("current.graph is there only while a flow runs")
         return graph if isinstance(graph, Mapping) else graph()
+
+
+class _CurrentOfTask(Current):
+    """`current` where tasks share a thread: each sees what was bound in its own context."""
+
+    @property
+    def _values(self) -> Mapping[str, Any]:
+        return _VALUES_OF_TASK.get()
+
+    @_values.setter
+    def _values(self, values: Mapping[str, Any]) -> None:
+        _VALUES_OF_TASK.set(values)
+
+
+_NOTHING: Mapping[str, Any] = {}
+_VALUES_OF_TASK: ContextVar[Mapping[str, Any]] = ContextVar("asyncflow_current", default=_NOTHING)
+
+
+def make_current_per_task() -> None:
+    """Let `current` depend on the context, in a process whose tasks share an event loop. For good."""
+    current.__class__ = _CurrentOfTask
 
 
 current = Current()

@@ -106,7 +106,9 @@ class StepInfo:
     is_end: bool = False
     """Annotated with `@step(end=True)`."""
     is_deferred: bool = False
-    """The method is `async def` or has a `yield`."""
+    """The method has a `yield`, so that calling it runs nothing."""
+    is_async: bool = False
+    """The method is `async def`, and shares a worker's event loop with others."""
     node_info: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: the user's
     type: NodeType = NodeType.LINEAR
 
@@ -209,6 +211,7 @@ def _node(flow: str, info: StepInfo) -> machine.StepNode:
             for item in info.decorators
             if isinstance(item, Concurrency | RateLimit)
         ),
+        is_async=info.is_async,
     )
 
 

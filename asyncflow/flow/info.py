@@ -54,6 +54,8 @@ def _step(graph: FlowGraph, info: StepInfo) -> dict[str, Any]:
         "next": list(info.targets),
         "node_info": _plain(dict(info.node_info)),
     }
+    if info.is_async:
+        described["is_async"] = True
     if info.condition is not None:
         described["condition"] = info.condition
         described["switch_cases"] = {str(case): target for case, target in info.cases.items()}

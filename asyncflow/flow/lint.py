@@ -306,6 +306,20 @@ def _parallel_is_reached_by_gang(graph: FlowGraph) -> Issues:
             yield _at_step(info, message, "Reach it from another step with num_parallel=")
 
 
+def _gangs_are_processes(graph: FlowGraph) -> Issues:
+    for info in graph.steps.values():
+        for target in info.targets if info.transition is Transition.PARALLEL else ():
+            if graph.steps[target].is_async:
+                message = (
+                    f"Step {info.name} goes to {target} with num_parallel, but {target} is async: "
+                    "the nodes of a gang need processes of their own"
+                )
+                hint = (
+                    f'Put @step(isolation="process") on {target}, write it as a plain def, or use foreach=.'
+                )
+                yield _at_next(info, message, hint)
+
+
 def _decorators_fit(graph: FlowGraph) -> Issues:
     for info in graph.steps.values():
         for decorator in info.decorators:
@@ -319,8 +333,8 @@ def _decorators_fit(graph: FlowGraph) -> Issues:
 def _steps_are_plain(graph: FlowGraph) -> Issues:
     for info in graph.steps.values():
         if info.is_deferred:
-            message = f"Step {info.name} is async or has a yield, so calling it would run nothing"
-            hint = "Write a plain def; for asynchronous work call asyncio.run(...) in it."
+            message = f"Step {info.name} has a yield, so calling it would run nothing"
+            hint = "Write it without yield; a generator may be a function beside the step."
             yield _at_step(info, message, hint)
 
 
@@ -350,7 +364,8 @@ RULES: tuple[Rule, ...] = (
     Rule("L22", "num_parallel leads to a step with @parallel", _gangs_lead_to_parallel),
     Rule("L23", "a join follows a step with @parallel", _parallel_leads_to_join),
     Rule("L24", "a step with @parallel is reached by num_parallel", _parallel_is_reached_by_gang),
-    Rule("D2", "a step is a plain method", _steps_are_plain),
+    Rule("L27", "num_parallel does not lead to an async step", _gangs_are_processes),
+    Rule("D2", "a step is a method or a coroutine method, without yield", _steps_are_plain),
     Rule("D1", "decorators are on steps that they can work on", _decorators_fit),
 )
 """Every rule, in the order checked. L25 would forbid nested foreach, which is allowed here as in Metaflow."""

@@ -36,6 +36,8 @@ RESERVED_NAMES = frozenset(
         "decospecs",
         "run-id-file",
         "max-num-splits",
+        "async-workers",
+        "max-async",
         "max-workers",
         "max-log-size",
         "user-namespace",

@@ -25,7 +25,7 @@ from asyncflow.machine.graph import Transition
 __all__ = ["parse_flow"]
 
 _GRAPH = "__asyncflow_graph__"
-_DEFERRED = CO_ASYNC_GENERATOR | CO_COROUTINE | CO_GENERATOR
+_DEFERRED = CO_ASYNC_GENERATOR | CO_GENERATOR
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Functions = Mapping[tuple[str, int], _Function]
@@ -101,6 +101,7 @@ def _read_step(flow_class: type, name: str, method: FunctionType, files: dict[st
     mark = mark_of(method)
     assert mark is not None
     parsed = read_next(function)
+    flags = method.__code__.co_flags  # of the outermost: a wrapper may run what it wraps
     return StepInfo(
         name=name,
         doc=cleandoc(method.__doc__ or ""),
@@ -120,7 +121,8 @@ def _read_step(flow_class: type, name: str, method: FunctionType, files: dict[st
         decorators=decorators_on(flow_class, method),
         is_start=mark.is_start,
         is_end=mark.is_end,
-        is_deferred=bool(method.__code__.co_flags & _DEFERRED),  # of the outermost: a wrapper may run it
+        is_deferred=bool(flags & _DEFERRED),
+        is_async=bool(flags & CO_COROUTINE) and mark.isolation != "process",
         node_info=mark.node_info,
     )
 

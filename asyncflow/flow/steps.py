@@ -25,6 +25,8 @@ class StepMark:
 
     is_start: bool = False
     is_end: bool = False
+    isolation: str | None = None
+    """`process`: an `async def` step gets a process of its own. None: it shares a worker's event loop."""
     node_info: Mapping[str, Any] = field(
         default_factory=dict[str, Any]
     )  # Any: the user's, for the graph's JSON
@@ -38,7 +40,11 @@ def step(method: Method, /) -> Method: ...
 
 @overload
 def step(
-    *, start: bool = False, end: bool = False, node_info: Mapping[str, Any] | None = None
+    *,
+    start: bool = False,
+    end: bool = False,
+    isolation: str | None = None,
+    node_info: Mapping[str, Any] | None = None,
 ) -> Callable[[Method], Method]: ...
 
 
@@ -48,6 +54,7 @@ def step(
     *,
     start: bool = False,
     end: bool = False,
+    isolation: str | None = None,
     node_info: Mapping[str, Any] | None = None,
 ) -> Method | Callable[[Method], Method]:
     """Mark a method as a step of the flow. The innermost decorator: others stand above it.
@@ -56,11 +63,17 @@ def step(
         method: The method, when used without parentheses.
         start: The flow starts here, whatever the step's name.
         end: The flow ends here, whatever the step's name.
+        isolation: `process` gives each task of an `async def` step a process of its own, as plain steps have it.
         node_info: Anything to be exported with the graph.
 
     Raises:
-        MisplacedDecoratorError: It decorates something that is not a plain method.
+        MisplacedDecoratorError: It decorates something that is not a plain method, or `isolation` is unknown.
     """
+    if isolation not in (None, "process"):
+        raise MisplacedDecoratorError(
+            f"@step(isolation={isolation!r}): there is no such isolation",
+            hint='Write @step(isolation="process"), or leave it out.',
+        )
 
     def mark(method: Method) -> Method:
         if not isinstance(cast("object", method), FunctionType):  # narrowing would lose the type variable
@@ -68,7 +81,7 @@ def step(
                 f"@step must decorate a method, not {type(method).__name__} {method!r}",
                 hint="Put @step directly above `def`, and other decorators above @step.",
             )
-        setattr(method, _MARK, StepMark(start, end, dict(node_info or {})))
+        setattr(method, _MARK, StepMark(start, end, isolation, dict(node_info or {})))
         return method
 
     return mark if method is None else mark(method)

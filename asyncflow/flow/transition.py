@@ -48,6 +48,9 @@ def read_next(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ParsedNext:
     tail = function.body[-1]
     names = [*function.args.posonlyargs, *function.args.args]
     this = names[0].arg if names else "self"
+    if isinstance(tail, ast.Expr) and isinstance(tail.value, ast.Await) and _is_next(tail.value.value, this):
+        message = "self.next is not to be awaited: write it without `await`"
+        return ParsedNext(line=tail.lineno, problem=NextProblem(ProblemKind.SHAPE, message))
     if not isinstance(tail, ast.Expr) or not _is_next(tail.value, this):
         problem = NextProblem(ProblemKind.MISSING, "its last statement is not self.next(...)")
         return ParsedNext(line=tail.lineno, problem=problem)

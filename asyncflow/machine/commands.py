@@ -33,6 +33,8 @@ class Launch:
     """Run no user code; record this failure as caught."""
     timeout_s: float | None = None
     max_retries: int = 0
+    is_async: bool = False
+    """The step shares an event loop with others of its kind."""
 
 
 @record

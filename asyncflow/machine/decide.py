@@ -230,6 +230,7 @@ def _launch(state: RunState, task: TaskState) -> Launch:
         fallback=task.last_error if task.is_fallback else None,
         timeout_s=node.timeout_s,
         max_retries=node.retry.times,
+        is_async=node.is_async,
     )
 
 

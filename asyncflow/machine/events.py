@@ -64,7 +64,7 @@ class Limits(NamedTuple):
     """Capacity of the place where tasks run, and what to do when one fails."""
 
     slots: int = 16
-    """`--max-workers`: attempts at the same time."""
+    """`--max-workers`: attempts with a process of their own at the same time."""
     cpu: float | None = None
     """Cores that declared resources may add up to. None: not counted."""
     memory_mb: float | None = None
@@ -77,6 +77,8 @@ class Limits(NamedTuple):
     """Between asking an attempt to stop (SIGTERM) and forcing it (SIGKILL), seconds."""
     max_splits: int | None = None
     """`--max-num-splits`. None: no cap."""
+    async_slots: int = 1000
+    """`--max-async`: attempts of async steps at the same time."""
 
 
 @record

@@ -359,6 +359,8 @@ def _end_attempt(state: RunState, task: TaskState) -> None:
 
 
 def _use(state: RunState, step: str, sign: int) -> None:
+    if state.graph.steps[step].is_async:
+        state.running_async += sign
     needs = state.needs[step]
     if not any(needs):
         return

@@ -90,6 +90,8 @@ class StepNode:
     resources: Resources = Resources()
     permits: tuple[Permit, ...] = ()
     """What each attempt needs beside a slot: @concurrency, @rate_limit."""
+    is_async: bool = False
+    """A coroutine that shares a worker's event loop: it takes an async slot, not a process."""
 
 
 @record
@@ -157,6 +159,7 @@ def _node_to_data(node: StepNode) -> dict[str, Any]:
         },
         "resources": {"cpu": needs.cpu, "memory_mb": needs.memory_mb, "gpu": needs.gpu},
         "permits": [list(permit) for permit in node.permits],
+        "is_async": node.is_async,
     }
 
 
@@ -179,4 +182,5 @@ def _node_from_data(data: Mapping[str, Any]) -> StepNode:
         ),
         resources=Resources(cpu=needs["cpu"], memory_mb=needs["memory_mb"], gpu=needs["gpu"]),
         permits=tuple(Permit(*item[:3]) for item in data.get("permits", ())),
+        is_async=data.get("is_async", False),
     )

@@ -71,6 +71,9 @@ def _queue_problems(state: RunState) -> Iterator[str]:
 
 def _capacity_problems(state: RunState) -> Iterator[str]:
     used = [0, 0, 0]
+    are_async = sum(1 for task_id in state.running if state.node_of(state.tasks[task_id]).is_async)
+    if are_async != state.running_async:
+        yield f"running async tasks are {are_async}, counted are {state.running_async}"
     for task_id in state.running:
         for place, amount in enumerate(needs_of(state.node_of(state.tasks[task_id]))):
             used[place] += amount

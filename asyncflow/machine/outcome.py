@@ -34,6 +34,8 @@ class ErrorInfo(NamedTuple):
     """Dotted names of the class and its bases, for `@retry(on=...)`."""
     is_retryable: bool = True
     """False where another try cannot help (an artifact that cannot be pickled, an invalid transition)."""
+    leaves: tuple[tuple[str, ...], ...] = ()
+    """For an exception group: dotted names of class and bases of every kind of exception in it, as in `bases`."""
 
 
 class Usage(NamedTuple):

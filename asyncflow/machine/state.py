@@ -189,6 +189,8 @@ class RunState:
     """How many branches of these scopes are no tasks yet, by the step that opened them."""
     running: dict[int, None] = field(default_factory=dict[int, None])
     """Tasks with an attempt in flight, in order of launch."""
+    running_async: int = 0
+    """How many of them are of async steps."""
     used: Needs = Needs()
     granted: dict[str, int] = field(default_factory=dict[str, int])
     """Permits the run holds, by `Permit.id`: for attempts at a time those in use, too; for starts those unused."""

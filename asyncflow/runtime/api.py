@@ -76,6 +76,8 @@ class RunRequest:
     rerun_steps: tuple[str, ...] = ()
     clones: Mapping[CloneKey, CloneSource] = field(default_factory=dict[CloneKey, CloneSource])
     isolation: str = "fork"
+    async_workers: int = 1
+    """How many processes share the tasks of async steps."""
 
 
 @record
@@ -188,7 +190,13 @@ class _Session:
         """Drive one run beside the keepers of its lease and signals; close the backend whatever happens."""
         from asyncflow.backends.local import LocalBackend
 
-        backend = LocalBackend(self.zygote, spec, self.observer, isolation=self.request.isolation)
+        backend = LocalBackend(
+            self.zygote,
+            spec,
+            self.observer,
+            isolation=self.request.isolation,
+            async_workers=self.request.async_workers,
+        )
         in_flight = [Attempt(task, state.tasks[task].number) for task in state.running]
         status: RunStatus | None = None
         async with (

@@ -51,6 +51,7 @@ def _spec(run: int, launch: Launch) -> TaskSpec:
         fallback=launch.fallback,
         timeout_s=launch.timeout_s,
         max_retries=launch.max_retries,
+        is_async=launch.is_async,
     )
 
 

@@ -58,6 +58,7 @@ class ErrorRecord(NamedTuple):
     traceback: str = ""
     bases: tuple[str, ...] = ()
     is_retryable: bool = True
+    leaves: tuple[tuple[str, ...], ...] = ()
 
 
 class Manifest(NamedTuple):

@@ -72,4 +72,4 @@ def _error(data: Any) -> ErrorRecord | None:  # Any: an array of msgpack, or Non
     if data is None:
         return None
     error = ErrorRecord(*data[: len(ErrorRecord._fields)])
-    return error._replace(bases=tuple(error.bases))
+    return error._replace(bases=tuple(error.bases), leaves=tuple(tuple(leaf) for leaf in error.leaves))

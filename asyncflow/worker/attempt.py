@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import sys
+from types import CoroutineType
 from typing import Any, NoReturn
 
 import zstandard  # noqa: F401 # pyright: ignore[reportUnusedImport] - used by the store; loaded before the fork
@@ -39,7 +40,7 @@ from asyncflow.worker.timeout import time_limit
 from asyncflow.worker.transition import Handover, SwitchError, handover_of, static_handover
 from asyncflow.worker.usage import Meter
 
-__all__ = ["Prepared", "preload", "prepare", "run_attempt"]
+__all__ = ["Prepared", "has_async_steps", "preload", "prepare", "run_attempt", "show"]
 
 
 def preload(flow_class: type) -> None:
@@ -47,6 +48,11 @@ def preload(flow_class: type) -> None:
     parse_flow(flow_class)
     gangs_of(flow_class)
     parameter_names_of(flow_class)
+
+
+def has_async_steps(flow_class: type) -> bool:
+    """Say whether some steps of the flow share a worker's event loop."""
+    return any(info.is_async for info in parse_flow(flow_class).steps.values())
 
 
 def run_attempt(flow_class: type, run_spec: RunSpec, task_spec: TaskSpec, store: LocalStore) -> Outcome:
@@ -129,7 +135,7 @@ class Prepared:
                 self._surroundings.leave()
         except StoreError as error:
             told = info_of(error)
-            _show(told)
+            show(told)
             return Failed(error=told, usage=meter.read())
 
     def _execute(self, binding: Binding) -> None:
@@ -150,10 +156,11 @@ class Prepared:
 
     def _step(self, flow: Any, binding: Binding) -> None:  # Any: a FlowSpec
         step = getattr(flow, self._spec.step)
-        if binding.inputs is None:
-            step()
-        else:
-            step(binding.inputs)
+        returned = step() if binding.inputs is None else step(binding.inputs)
+        if isinstance(returned, CoroutineType):
+            from asyncflow.worker.coroutines import run_coroutine  # asyncio, which most flows do without
+
+            run_coroutine(returned)  # pyright: ignore[reportUnknownArgumentType] - the user's
         self._handover = handover_of(flow, self._info, self._store)
 
     def _is_caught(self) -> bool:
@@ -175,7 +182,7 @@ class Prepared:
         self._handover = static_handover(self._info) if is_caught else Handover()
         is_told_to_stop = isinstance(error, SystemExit) and type(error) is not SystemExit
         if not is_told_to_stop and (not is_caught or self._catch is None or self._catch.print_exception):
-            _show(told)
+            show(told)
 
     def _settle(self, binding: Binding) -> dict[str, ArtifactRecord]:
         """Store what the attempt set; an artifact that cannot be stored turns a success into a failure."""
@@ -258,7 +265,7 @@ class Prepared:
         )
 
 
-def _show(info: ErrorInfo) -> None:
+def show(info: ErrorInfo) -> None:
     """Write a failure to the task's own stderr, where its log is."""
     try:
         sys.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Iterator, Sequence
 
 from asyncflow.errors import AsyncflowError
 from asyncflow.flow.failure import dotted_name, dotted_names
@@ -14,6 +15,7 @@ __all__ = ["info_from", "info_of", "record_of", "user_traceback"]
 
 _MOST_MESSAGE = 2_000
 _MOST_TRACEBACK = 20_000
+_MOST_LEAVES = 50
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -27,7 +29,31 @@ def info_of(error: BaseException, *, is_retryable: bool | None = None) -> ErrorI
         traceback=user_traceback(error),
         bases=dotted_names(type(error)),
         is_retryable=is_retryable,
+        leaves=_leaves_of(error),
     )
+
+
+def _leaves_of(group: BaseException) -> tuple[tuple[str, ...], ...]:
+    """Return the classes of what a group holds, each once, in the order found; none if they are too many to say."""
+    if not isinstance(group, BaseExceptionGroup):
+        return ()
+    kinds: dict[type, None] = {}
+    for leaf in _flat(group):  # pyright: ignore[reportUnknownArgumentType] - narrowed to a group of unknown
+        kinds[type(leaf)] = None
+        if len(kinds) > _MOST_LEAVES:
+            return ()
+    return tuple(dotted_names(kind) for kind in kinds)
+
+
+def _flat(group: BaseException) -> Iterator[BaseException]:
+    waiting = [group]
+    while waiting:
+        error = waiting.pop()
+        inner: Sequence[BaseException] = getattr(error, "exceptions", ())
+        if isinstance(error, BaseExceptionGroup):
+            waiting.extend(reversed(inner))
+        else:
+            yield error
 
 
 def record_of(info: ErrorInfo) -> ErrorRecord:
@@ -38,6 +64,7 @@ def record_of(info: ErrorInfo) -> ErrorRecord:
         traceback=info.traceback,
         bases=info.bases,
         is_retryable=info.is_retryable,
+        leaves=info.leaves,
     )
 
 
@@ -49,13 +76,14 @@ def info_from(record: ErrorRecord) -> ErrorInfo:
         traceback=record.traceback,
         bases=record.bases,
         is_retryable=record.is_retryable,
+        leaves=record.leaves,
     )
 
 
 def user_traceback(error: BaseException) -> str:
     """Format an exception without asyncflow's own frames; the middle of a very long text is left out."""
     try:
-        told = traceback.TracebackException.from_exception(error, max_group_width=5, max_group_depth=3)
+        told = traceback.TracebackException.from_exception(error, max_group_width=50, max_group_depth=10)
         _leave_out_ours(told, 0)
         text = "".join(told.format())
     except Exception as why:  # noqa: BLE001 - __str__ and __cause__ are the user's, and may raise anything

@@ -76,5 +76,5 @@ def artifact_refs(artifacts: dict[str, ArtifactRecord]) -> tuple[ArtifactRef, ..
 
 
 def _error(fields: list[Any]) -> ErrorInfo:  # Any: as msgpack gives them
-    kind, message, trace, bases, is_retryable = fields
-    return ErrorInfo(kind, message, trace, tuple(bases), is_retryable)
+    kind, message, trace, bases, is_retryable, leaves = fields
+    return ErrorInfo(kind, message, trace, tuple(bases), is_retryable, tuple(tuple(leaf) for leaf in leaves))

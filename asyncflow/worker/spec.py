@@ -52,3 +52,5 @@ class TaskSpec:
     fallback: ErrorInfo | None = None
     timeout_s: float | None = None
     max_retries: int = 0
+    is_async: bool = False
+    """Runs on the event loop of a worker that it shares with others."""

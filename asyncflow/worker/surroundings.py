@@ -44,6 +44,10 @@ class Surroundings:
         if self._variables:
             self._before = dict(os.environ)
             os.environ.update(self._variables)
+        self.bind_current()
+
+    def bind_current(self) -> None:
+        """Set `current` only."""
         current._bind(**self._values)  # pyright: ignore[reportPrivateUsage] - made for the worker
 
     def leave(self) -> None:

@@ -179,6 +179,7 @@ class _Builder:
             ),
             catches=may_catch and random.random() < 0.2,
             timeout_s=random.choice((None, None, 60.0)),
+            is_async=random.random() < 0.4,
         )
 
 

@@ -86,7 +86,12 @@ class World:
 
     def run(self, *, most_turns: int = 5000) -> RunState:
         """Begin the run and see it to its end."""
-        limits = Limits(slots=self.random.randint(3, 6), keep_going=self.keep_going, failure_grace_s=3.0)
+        limits = Limits(
+            slots=self.random.randint(3, 6),
+            async_slots=self.random.randint(3, 6),
+            keep_going=self.keep_going,
+            failure_grace_s=3.0,
+        )
         self.tell(RunRequested(at=self.now, run=RUN, user="u", limits=limits))
         for _ in range(most_turns):
             if self.state.is_over:
@@ -102,7 +107,9 @@ class World:
         elif draw() < weather.repeat and self.told:
             self.repeat()
         elif draw() < weather.limits:
-            limits = self.state.limits._replace(slots=self.random.randint(3, 8))
+            limits = self.state.limits._replace(
+                slots=self.random.randint(3, 8), async_slots=self.random.randint(3, 8)
+            )
             self.tell(LimitsRequested(at=self.now, limits=limits))
         elif draw() < weather.cancel:
             self.was_cancelled = True

@@ -20,6 +20,7 @@ import anyio
 import anyio.to_thread
 
 from asyncflow.backends.base import Capabilities, LogSink
+from asyncflow.backends.local.async_pool import AsyncPool, environment_of
 from asyncflow.backends.local.capacity import cpu_count, gpu_count, memory_mb, raise_descriptor_limit
 from asyncflow.backends.local.flight import Flight, reason_of_end, reason_of_refusal
 from asyncflow.backends.local.link import Link
@@ -54,9 +55,18 @@ class LocalBackend:
         run_spec: The run.
         sink: Told what tasks print.
         isolation: `fork`, or `spawn` for a fresh interpreter per attempt.
+        async_workers: How many processes share the attempts of async steps.
     """
 
-    def __init__(self, zygote: Zygote, run_spec: RunSpec, sink: LogSink, *, isolation: str = "fork") -> None:
+    def __init__(
+        self,
+        zygote: Zygote,
+        run_spec: RunSpec,
+        sink: LogSink,
+        *,
+        isolation: str = "fork",
+        async_workers: int = 1,
+    ) -> None:
         self._zygote = zygote
         self._run = run_spec
         self._sink = sink
@@ -73,6 +83,7 @@ class LocalBackend:
         self._flights: dict[Attempt, Flight] = {}
         self._by_token: dict[int, Flight] = {}
         self._outbox = Outbox(self._pump, self._lose)
+        self._pool = AsyncPool(async_workers, self._pump, self._outbox, self)
         self._facts: list[Fact] = []
         self._news = anyio.Event()
         self._failure: AsyncflowError | None = None
@@ -106,18 +117,33 @@ class LocalBackend:
             spec.run, *spec.attempt
         )  # 1.3 us; one that is there is not this attempt's
         self._open()
-        self._last_token += 1
-        flight = Flight(spec, self._last_token)
+        flight = Flight(spec, self._next_token())
         self._flights[spec.attempt] = self._by_token[flight.token] = flight
-        self._outbox.launch(flight)
+        if spec.is_async:
+            self._launch_async(flight, spec.step)
+        else:
+            self._outbox.launch(flight)
+
+    def _launch_async(self, flight: Flight, step: str) -> None:
+        environment = environment_of(self._run.environment.get(step, {}))
+        try:
+            self._pool.launch(flight, self._next_token(), environment)
+        except OSError as error:
+            self._lose(flight, f"could not be launched: no socket for its worker: {error.strerror}")
+
+    def _next_token(self) -> int:
+        self._last_token += 1
+        return self._last_token
 
     async def stop(self, attempt: Attempt, *, force: bool) -> None:
-        """Send SIGTERM to the attempt's process group, or SIGKILL to all of its processes."""
+        """Send SIGTERM to the attempt's process group, or SIGKILL to all of its processes; cancel a coroutine."""
         flight = self._flights.get(attempt)
         if flight is None:
             return
         flight.is_forced |= force
-        if flight.spec is not None:
+        if flight.worker is not None:
+            self._pool.stop(flight, force=force)
+        elif flight.spec is not None:
             self._outbox.withdraw(flight)
             self._lose(flight, "stopped before its process was started")
         else:
@@ -169,6 +195,7 @@ class LocalBackend:
         if not self._zygote.wait(0.05):
             await anyio.to_thread.run_sync(self._bury)
         self._disconnect()
+        self._pool.drain()
         for flight in self._flights.values():
             if flight.pipes is not None:
                 self._pump.finish(flight.pipes)
@@ -217,6 +244,8 @@ class LocalBackend:
             if note.said == Said.READY:
                 self._is_ready, self._stillborn = True, 0
                 continue
+            if self._pool.takes(note):
+                continue
             flight = self._by_token[note.token]
             if note.said == Said.EXITED:
                 ended.append((flight, note))
@@ -246,6 +275,25 @@ class LocalBackend:
             )
             if flight.token not in ended and flight.pipes is not None:
                 self._pump.watch(flight.pipes)
+
+    def took_off(self, flight: Flight, pid: int) -> None:
+        """Tell that an attempt has begun in an async worker."""
+        flight.pid = pid
+        self._facts.append(
+            WorkerStarted(at=time.time(), attempt=flight.attempt, where=self._host, pid=pid or None)
+        )
+
+    def reported(self, flight: Flight, outcome: Outcome) -> None:
+        """Tell how an attempt in an async worker has ended."""
+        self._forget(flight)
+        self._facts.append(WorkerReported(at=time.time(), attempt=flight.attempt, outcome=outcome))
+
+    def lost(self, flight: Flight, reason: str, *, exit_code: int | None, is_our_fault: bool) -> None:
+        """Tell that an attempt is gone with its async worker, unless it has left a manifest."""
+        self._forget(flight)
+        self._facts.append(
+            self._fact_of_lost(flight.attempt, reason, exit_code=exit_code, is_our_fault=is_our_fault)
+        )
 
     def _read_reports(self, link: Link) -> None:
         for data in link.reports():
@@ -309,6 +357,7 @@ class LocalBackend:
         link = self._link
         assert link is not None
         self._read_reports(link)
+        self._pool.drain()
         await anyio.to_thread.run_sync(self._bury)
         self._disconnect()
         for flight in [flight for flight in self._flights.values() if flight.pipes is not None]:
@@ -349,17 +398,26 @@ class LocalBackend:
         self._failure = self._failure or error
         self._tell(is_certain=True)
 
+    def tell(self) -> None:
+        """Let `facts` hand on what has been gathered."""
+        self._tell()
+
     def _tell(self, *, is_certain: bool = False) -> None:
         if is_certain or self._facts or self._is_closed or (self._link is not None and self._link.is_lost):
             self._news.set()
 
     async def _wait_for_news(self) -> None:
         """Wait until there is something to tell; meanwhile go on reading as soon as the sink is ready."""
+        check_at = self._pool.check_at
         if self._pump.is_paused:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._resume_when_ready)
                 await self._news.wait()
                 group.cancel_scope.cancel()
+        elif check_at is not None:
+            with anyio.move_on_after(max(0.0, check_at - time.monotonic())):
+                await self._news.wait()
+            self._pool.check()
         else:
             await self._news.wait()
         self._news = anyio.Event()

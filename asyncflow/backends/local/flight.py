@@ -17,7 +17,7 @@ __all__ = ["Flight", "reason_of_end", "reason_of_refusal"]
 class Flight:
     """What the backend knows of an attempt between its launch and its end."""
 
-    __slots__ = ("attempt", "is_forced", "is_stopped", "outcome", "pid", "pipes", "spec", "token")
+    __slots__ = ("attempt", "is_forced", "is_stopped", "outcome", "pid", "pipes", "spec", "token", "worker")
 
     def __init__(self, spec: TaskSpec, token: int) -> None:
         self.attempt: Attempt = spec.attempt
@@ -33,6 +33,8 @@ class Flight:
         """It was asked to stop."""
         self.is_forced = False
         """It was killed on purpose."""
+        self.worker: int | None = None
+        """Token of the async worker it was given to. None: it has a process of its own."""
 
 
 def reason_of_end(code: int, peak_bytes: int, *, is_forced: bool) -> str:

@@ -49,7 +49,7 @@ from asyncflow.backends.local.wire import Frames, Said, Verb, note, unpack_run, 
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Outcome
 from asyncflow.store.local import LocalStore
-from asyncflow.worker.attempt import preload, prepare, run_attempt
+from asyncflow.worker.attempt import has_async_steps, preload, prepare, run_attempt
 from asyncflow.worker.binding import Origins
 from asyncflow.worker.spec import RunSpec, TaskSpec
 
@@ -76,6 +76,8 @@ class _Launch(NamedTuple):
     work: Callable[[], Outcome]
     stdout_fd: int
     stderr_fd: int
+    socket_fd: int = -1
+    """An async worker's own socket to the scheduler; -1: an attempt."""
 
 
 class Nursery:
@@ -144,6 +146,8 @@ class Nursery:
         child.stop_on_sigterm()
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         preload(self._flow_class)
+        if has_async_steps(self._flow_class):
+            from asyncflow.backends.local import async_worker  # noqa: F401 # pyright: ignore[reportUnusedImport]
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -175,6 +179,8 @@ class Nursery:
     def _do(self, verb: int, token: int, body: bytes) -> None:
         if verb == Verb.LAUNCH:
             self._make_ready(token, body)
+        elif verb == Verb.WORKER:
+            self._make_worker_ready(token, body.decode())
         elif verb == Verb.RUN:
             self._settle(body)
         else:
@@ -196,6 +202,19 @@ class Nursery:
         ends = self._descriptors.popleft(), self._descriptors.popleft()
         self._launches.append(_Launch(token, spec.attempt, work, *ends))
 
+    def _make_worker_ready(self, token: int, step: str) -> None:
+        run = self._run
+        assert run is not None, "a worker comes after the run's spec"
+        stdout_fd, stderr_fd, socket_fd = (self._descriptors.popleft() for _ in range(3))
+
+        def work() -> NoReturn:
+            from asyncflow.backends.local.async_worker import serve_tasks  # asyncio, loaded by `_prepare`
+
+            os.environ.update(run.environment.get(step, {}))
+            serve_tasks(socket_fd, self._flow_class, run)
+
+        self._launches.append(_Launch(token, Attempt(0, 0), work, stdout_fd, stderr_fd, socket_fd))
+
     def _fork_waiting(self) -> None:
         for launch in self._launches:
             try:
@@ -211,6 +230,8 @@ class Nursery:
         for launch in self._launches:
             os.close(launch.stdout_fd)
             os.close(launch.stderr_fd)
+            if launch.socket_fd >= 0:
+                os.close(launch.socket_fd)
         self._launches.clear()
 
     def _prepared(self, spec: TaskSpec) -> Callable[[], Outcome]:

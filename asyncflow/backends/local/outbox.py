@@ -12,7 +12,7 @@ from asyncflow.backends.local.link import Link
 from asyncflow.backends.local.pump import Pump
 from asyncflow.backends.local.wire import Verb, frame, pack_task
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "two_pipes"]
 
 _MOST_UNSTARTED = 32
 """Launches on their way to the zygote at once; the others wait here, without pipes."""
@@ -32,15 +32,17 @@ class Outbox:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._link: Link | None = None
         self._launches: deque[Flight] = deque()
-        self._orders: deque[bytes] = deque()
+        self._orders: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        """Frames, with the descriptors that go beside them."""
         self._unstarted = 0
 
     def connect(self, loop: asyncio.AbstractEventLoop, link: Link, first: bytes) -> None:
         """Send to this zygote from now on, `first` before anything else; launches that wait go to it."""
         self._loop, self._link = loop, link
         self._unstarted = 0
-        self._orders.clear()
-        self._orders.append(first)
+        while self._orders:
+            _close(self._orders.popleft()[1])
+        self._orders.append((first, ()))
         self.send()
 
     def disconnect(self) -> None:
@@ -54,9 +56,9 @@ class Outbox:
         self._launches.append(flight)
         self.send()
 
-    def order(self, data: bytes) -> None:
-        """Send another frame, before the launches that wait."""
-        self._orders.append(data)
+    def order(self, data: bytes, descriptors: tuple[int, ...] = ()) -> None:
+        """Send another frame, before the launches that wait. The descriptors are closed here."""
+        self._orders.append((data, descriptors))
         self.send()
 
     def withdraw(self, flight: Flight) -> None:
@@ -74,9 +76,9 @@ class Outbox:
             return
         is_sent = True
         while self._orders and is_sent and not link.is_congested:
-            is_sent = link.send(self._orders[0])
+            is_sent = link.send(*self._orders[0])
             if is_sent:
-                self._orders.popleft()
+                _close(self._orders.popleft()[1])
         while self._launches and is_sent and not link.is_congested and self._unstarted < _MOST_UNSTARTED:
             is_sent = self._send_launch(link, self._launches.popleft())
         if not link.is_lost and (link.is_congested or not is_sent):
@@ -85,7 +87,7 @@ class Outbox:
     def _send_launch(self, link: Link, flight: Flight) -> bool:
         assert flight.spec is not None, "a launch that waits is not sent"
         try:
-            stdout, stderr, stdout_writer, stderr_writer = _two_pipes()
+            stdout, stderr, stdout_writer, stderr_writer = two_pipes()
         except OSError as error:
             self._on_failure(flight, f"could not be launched: no pipe for its output: {error.strerror}")
             return True
@@ -116,8 +118,13 @@ class Outbox:
             self.send()
 
 
-def _two_pipes() -> tuple[int, int, int, int]:
-    """Return two reading ends, non-blocking, and the two writing ends of theirs. Raises OSError."""
+def _close(descriptors: tuple[int, ...]) -> None:
+    for fd in descriptors:
+        os.close(fd)
+
+
+def two_pipes() -> tuple[int, int, int, int]:
+    """Make two pipes; return two reading ends, non-blocking, and the two writing ends of theirs. Raises OSError."""
     first, first_writer = os.pipe()
     try:
         second, second_writer = os.pipe()

@@ -101,6 +101,7 @@ class Pump:
         self._selector = selectors.DefaultSelector()
         self._given = 0
         self._paused: list[Pipe] = []
+        self._held: list[Callable[[], None]] = []
         self._has_failed = False
 
     def fileno(self) -> int:
@@ -110,12 +111,32 @@ class Pump:
     @property
     def is_paused(self) -> bool:
         """Whether pipes are left alone until the sink is ready."""
-        return bool(self._paused)
+        return bool(self._paused or self._held)
 
     def pipes(self, attempt: Attempt, stdout_fd: int, stderr_fd: int) -> tuple[Pipe, Pipe]:
         """Take over the reading ends of an attempt's pipes; nothing is read before `watch`."""
         log = AttemptLog(attempt, log_path(self._root, self._run, attempt.task, attempt.number))
         return Pipe(stdout_fd, STDOUT, log), Pipe(stderr_fd, STDERR, log)
+
+    def fed(self, attempt: Attempt) -> tuple[Pipe, Pipe]:
+        """Return what stands for the pipes of an attempt whose output comes by `feed`."""
+        return self.pipes(attempt, -1, -1)
+
+    def feed(self, pipe: Pipe, chunk: bytes) -> None:
+        """Take bytes of an attempt that has no pipe of its own. Its log is not kept open: there may be thousands."""
+        self._take(pipe, chunk)
+        pipe.log.close()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the sink has been given so much that who feeds should wait (`hold`)."""
+        return self._given > _GIVE_BYTES
+
+    def hold(self, go_on: Callable[[], None]) -> None:
+        """Call this once the sink is ready again."""
+        if not self.is_paused:
+            self._on_trouble(None)
+        self._held.append(go_on)
 
     def watch(self, pipes: tuple[Pipe, Pipe]) -> None:
         """Read from now on."""
@@ -134,6 +155,9 @@ class Pump:
     def resume(self) -> None:
         """Go on reading: the sink is ready."""
         self._given = 0
+        held, self._held = self._held, []
+        for go_on in held:
+            go_on()
         paused, self._paused = self._paused, []
         for pipe in paused:
             if pipe.fd >= 0:
@@ -157,7 +181,7 @@ class Pump:
 
     def _pause(self, pipe: Pipe) -> None:
         self._selector.unregister(pipe.fd)
-        if not self._paused:
+        if not self.is_paused:
             self._on_trouble(None)
         self._paused.append(pipe)
 
@@ -189,10 +213,10 @@ class Pump:
 
     def _end(self, pipe: Pipe) -> None:
         """Write the unfinished line, if there is one, and close."""
-        if pipe.fd < 0:
-            return
         if pipe.rest:
             self._flush(pipe)
+        if pipe.fd < 0:
+            return
         if pipe.fd in self._selector.get_map():
             self._selector.unregister(pipe.fd)
         os.close(pipe.fd)

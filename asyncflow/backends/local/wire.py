@@ -27,6 +27,7 @@ __all__ = [
     "Note",
     "Notes",
     "Said",
+    "Told",
     "Verb",
     "frame",
     "marker",
@@ -34,6 +35,7 @@ __all__ = [
     "pack_run",
     "pack_task",
     "read_marker",
+    "told",
     "unpack_run",
     "unpack_task",
 ]
@@ -57,6 +59,8 @@ class Verb(IntEnum):
     """Send SIGTERM to the attempt's process group."""
     FORCE = 4
     """Send SIGKILL to the attempt; what it leaves behind is killed anyway."""
+    WORKER = 5
+    """Fork an async worker. Body: a step whose environment it gets. Beside it stdout, stderr and its own socket."""
 
 
 class Said(IntEnum):
@@ -72,6 +76,21 @@ class Said(IntEnum):
     """The attempt's process ended and so did all it left behind. `value` is the exit code, negative for a signal."""
 
 
+class Told(IntEnum):
+    """What an async worker tells the scheduler; its token is the attempt's."""
+
+    HELLO = 1
+    """It is there. The token is its pid."""
+    STARTED = 2
+    REPORT = 3
+    """Body: the report (`worker.report`)."""
+    STDOUT = 4
+    """Body: bytes that the attempt has printed."""
+    STDERR = 5
+    GIVEN_UP = 6
+    """The attempt did not end when it was forced to. It counts as ended; the worker is to be given no other."""
+
+
 class Note(NamedTuple):
     """One thing the zygote tells."""
 
@@ -85,6 +104,11 @@ class Note(NamedTuple):
 def frame(verb: Verb, token: int = 0, body: bytes = b"") -> bytes:
     """Return a message to the zygote."""
     return _HEAD.pack(len(body), verb, token) + body
+
+
+def told(kind: Told, token: int, body: bytes | bytearray = b"") -> bytes:
+    """Return a message of an async worker; `Frames` cuts a stream of them."""
+    return _HEAD.pack(len(body), kind, token) + body
 
 
 def note(said: Said, value: int, token: int, peak_bytes: int = 0) -> bytes:
@@ -224,5 +248,5 @@ def unpack_task(data: bytes) -> TaskSpec:
 
 
 def _error(fields: list[Any]) -> ErrorInfo:  # Any: as msgpack gives them
-    kind, message, trace, bases, is_retryable = fields
-    return ErrorInfo(kind, message, trace, tuple(bases), is_retryable)
+    kind, message, trace, bases, is_retryable, leaves = fields
+    return ErrorInfo(kind, message, trace, tuple(bases), is_retryable, tuple(tuple(leaf) for leaf in leaves))

@@ -46,7 +46,7 @@ class Retry(StepDecorator):
     jitter: float = 0.0
     """Share of the wait, 0..1, by which retries are spread."""
     on: Any = ()  # Any: a class, a name, or several; kept as a tuple of dotted names
-    """Exception classes, or their dotted names, worth a retry. Empty: all."""
+    """Exception classes, or their dotted names, worth a retry. Empty: all. An exception group is, if all in it are."""
 
     def __post_init__(self) -> None:
         self.number("times", is_whole=True)

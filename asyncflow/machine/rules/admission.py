@@ -2,10 +2,11 @@
 
 Queued tasks come first, oldest first (a retried task keeps its age); then new branches of the scope opened last, so
 that nested foreaches finish one before they begin the next and memory follows what runs. A task needs a slot, its
-declared resources, and every permit of its step. One that does not fit reserves whatever resource it is short of:
-nothing younger may take that, so a big task is never starved by small ones; others pass it by. One that waits for a
-permit reserves nothing and is passed by. A gang (`num_parallel`) is launched whole or not at all, and cannot wait for
-permits. What the machine could never hold, however long one waits, fails at once and says what is lacking.
+declared resources, and every permit of its step; slots of async steps are counted apart from those of processes. One
+that does not fit reserves whatever resource it is short of: nothing younger may take that, so a big task is never
+starved by small ones; others pass it by. One that waits for a permit reserves nothing and is passed by. A gang
+(`num_parallel`) is launched whole or not at all, and cannot wait for permits. What the machine could never hold,
+however long one waits, fails at once and says what is lacking.
 """
 
 from __future__ import annotations
@@ -29,18 +30,37 @@ _UNLIMITED = 1 << 62
 class _Room:
     """What is free now, less what blocked tasks reserve."""
 
-    __slots__ = ("capacity", "free", "reserved", "slots")
+    __slots__ = ("capacity", "free", "is_async", "reserved", "slots")
 
     def __init__(self, state: RunState) -> None:
         limits, used = state.limits, state.used
-        self.slots = limits.slots - len(state.running)
+        steps = state.graph.steps
+        self.is_async = {name: node.is_async for name, node in steps.items()}
+        kinds = self.is_async.values()
+        self.slots = {
+            False: limits.slots - len(state.running) + state.running_async if False in kinds else 0,
+            True: limits.async_slots - state.running_async if True in kinds else 0,
+        }
         self.capacity = Needs(
             _units(limits.cpu, 1000), _units(limits.memory_mb, 1024), _units(limits.gpu, 1000)
         )
         self.free = [max(0, total - taken) for total, taken in zip(self.capacity, used, strict=True)]
         self.reserved = [False, False, False]
 
-    def take(self, needs: Needs, count: int = 1) -> bool:
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no slot left for any step of the flow."""
+        return self.slots[False] <= 0 and self.slots[True] <= 0
+
+    def slots_for(self, step: str) -> int:
+        """Return how many slots are free for tasks of this step."""
+        return self.slots[self.is_async[step]]
+
+    def close(self, step: str) -> None:
+        """Leave no slot to tasks of this step's kind."""
+        self.slots[self.is_async[step]] = 0
+
+    def take(self, step: str, needs: Needs, count: int = 1) -> bool:
         """Take room for `count` tasks, or reserve what they are short of and return False."""
         if any(needs):
             wanted = [amount * count for amount in needs]
@@ -51,7 +71,7 @@ class _Room:
             if any(held and amount for held, amount in zip(self.reserved, wanted, strict=True)):
                 return False
             self.free = [free - amount for free, amount in zip(self.free, wanted, strict=True)]
-        self.slots -= count
+        self.slots[self.is_async[step]] -= count
         return True
 
     def can_ever_hold(self, needs: Needs, count: int = 1) -> bool:
@@ -65,24 +85,28 @@ def fill_slots(turn: TurnUnderWay) -> None:
     if state.stopping is not None or (not state.ready and not state.open_scopes):
         return
     room = _Room(state)
-    if room.slots > 0 and state.ready:
+    if not room.is_full and state.ready:
         _launch_queued(turn, room)
-    if room.slots > 0 and state.open_scopes:
+    if not room.is_full and state.open_scopes:
         _launch_branches(turn, room)
 
 
 def _launch_queued(turn: TurnUnderWay, room: _Room) -> None:
     state = turn.state
     blocked: dict[str, None] = {}
-    while room.slots > 0:
-        heads = [(queue[0], step) for step, queue in state.ready.items() if step not in blocked]
+    while not room.is_full:
+        heads = [
+            (queue[0], step)
+            for step, queue in state.ready.items()
+            if step not in blocked and room.slots_for(step) > 0
+        ]
         if not heads or state.stopping is not None:
             return
         task_id, step = min(heads)
         needs = state.needs[step]
         if not room.can_ever_hold(needs):
             fail_task(turn, state.tasks[task_id], _too_large(step, room.capacity, needs))
-        elif state.may_start(step) and room.take(needs):
+        elif state.may_start(step) and room.take(step, needs):
             _launch(turn, task_id)
         else:
             blocked[step] = None
@@ -91,12 +115,14 @@ def _launch_queued(turn: TurnUnderWay, room: _Room) -> None:
 def _launch_branches(turn: TurnUnderWay, room: _Room) -> None:
     state = turn.state
     blocked: dict[str, None] = {}
-    while room.slots > 0 and state.stopping is None:
+    while not room.is_full and state.stopping is None:
         scope = _newest(state, blocked)
         if scope is None:
             return
         node = state.graph.steps[scope.step]
-        if node.transition is Transition.PARALLEL:
+        if room.slots_for(node.next[0]) <= 0:
+            blocked[scope.step] = None
+        elif node.transition is Transition.PARALLEL:
             _launch_gang(turn, room, scope, node.next[0])
         elif not _launch_from(turn, room, scope, node.next[0]):
             blocked[scope.step] = None
@@ -116,10 +142,10 @@ def _launch_from(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) 
     """Launch branches of a scope; return False if the next one does not fit."""
     state = turn.state
     needs = state.needs[step]
-    while room.slots > 0 and scope.cursor < scope.width and state.stopping is None:
+    while room.slots_for(step) > 0 and scope.cursor < scope.width and state.stopping is None:
         if not room.can_ever_hold(needs):
             fail_task(turn, create_branch(turn, scope), _too_large(step, room.capacity, needs))
-        elif state.may_start(step) and room.take(needs):
+        elif state.may_start(step) and room.take(step, needs):
             _launch(turn, create_branch(turn, scope).id)
         else:
             return False
@@ -129,14 +155,17 @@ def _launch_from(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) 
 def _launch_gang(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) -> None:
     state = turn.state
     needs, size = state.needs[step], scope.width - scope.cursor
+    limits = state.limits
+    most = limits.async_slots if room.is_async[step] else limits.slots
     if step in state.permits:
         refuse_scope(turn, scope, _no_permits_for_gangs(step))
-    elif size > state.limits.slots:
-        refuse_scope(turn, scope, _too_many(step, size, state.limits.slots))
+    elif size > most:
+        option = "--max-async" if room.is_async[step] else "--max-workers"
+        refuse_scope(turn, scope, _too_many(step, size, f"{option} {most}"))
     elif not room.can_ever_hold(needs, size):
         refuse_scope(turn, scope, _too_large(step, room.capacity, needs, size))
-    elif size > room.slots or not room.take(needs, size):
-        room.slots = 0
+    elif size > room.slots_for(step) or not room.take(step, needs, size):
+        room.close(step)
     else:
         for _ in range(size):
             _launch(turn, create_branch(turn, scope).id)
@@ -151,8 +180,8 @@ def _units(amount: float | None, scale: int) -> int:
     return _UNLIMITED if amount is None else round(amount * scale)
 
 
-def _too_many(step: str, size: int, slots: int) -> ErrorInfo:
-    message = f"step {step} is to run as {size} tasks at the same time, more than --max-workers {slots}"
+def _too_many(step: str, size: int, limit: str) -> ErrorInfo:
+    message = f"step {step} is to run as {size} tasks at the same time, more than {limit}"
     return ErrorInfo("asyncflow.GangTooLarge", message, is_retryable=False)
 
 

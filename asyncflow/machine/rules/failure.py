@@ -135,7 +135,13 @@ def _schedule(
 def _is_worth_retry(policy: RetryPolicy, error: ErrorInfo) -> bool:
     if not error.is_retryable:
         return False
-    return not policy.on or error.type in policy.on or any(base in policy.on for base in error.bases)
+    if not policy.on or error.type in policy.on or _is_named(error.bases, policy):
+        return True
+    return bool(error.leaves) and all(_is_named(leaf, policy) for leaf in error.leaves)
+
+
+def _is_named(names: tuple[str, ...], policy: RetryPolicy) -> bool:
+    return any(name in policy.on for name in names)
 
 
 def _error_of(task: TaskState, fact: WorkerLost) -> ErrorInfo:

@@ -115,6 +115,14 @@ BAD_GRAPHS = {
         "j(self,inputs): self.next(self.end)",
         "end(self)",
     ),
-    "D2": _flow("start(self): self.next(self.end)", "end(self)").replace("def start", "async def start"),
+    "L27": _flow(
+        "start(self): self.next(self.a, num_parallel=2)",
+        "@parallel a(self): self.next(self.j)",
+        "j(self,inputs): self.next(self.end)",
+        "end(self)",
+    ).replace("def a(", "async def a("),
+    "D2": _flow("start(self): self.next(self.end)", "end(self)").replace(
+        "self.next(self.end)", "yield 1; self.next(self.end)"
+    ),
 }
 """By rule."""

@@ -10,7 +10,7 @@ import pytest
 
 from asyncflow.errors import ExitCode
 from asyncflow.flow import lint
-from asyncflow.flow.errors import LintError
+from asyncflow.flow.errors import LintError, MisplacedDecoratorError
 from asyncflow.flow.parse import parse_flow
 from asyncflow.flow.spec import FlowSpec
 
@@ -364,7 +364,7 @@ def test_a_bad_flow_is_refused_by_its_rule_with_file_line_source_and_advice(
 
 
 def test_every_rule_has_a_bad_flow() -> None:
-    shown_elsewhere = {"L4", "D2"}
+    shown_elsewhere = {"L4", "L27", "D2"}
     assert {rule.id for rule in lint.RULES} == {rule for rule, *_ in BAD} | shown_elsewhere
 
 
@@ -473,13 +473,75 @@ def test_a_misspelt_target_is_answered_with_the_right_one(make_steps: MakeSteps)
 
 
 @pytest.mark.parametrize(
-    "body", ["async def start(self):\n        pass", "def start(self):\n        yield 1"]
+    "body", ["async def start(self):\n        yield 1", "def start(self):\n        yield 1"]
 )
 def test_a_step_that_would_not_run_when_called_is_refused(body: str, make_flow: MakeFlow) -> None:
     graph = parse_flow(make_flow(f"class F(FlowSpec):\n    @step\n    {body}"))
-    with pytest.raises(LintError, match="async or has a yield") as caught:
+    with pytest.raises(LintError, match="has a yield") as caught:
         lint.check(graph)
     assert caught.value.rule == "D2"
+
+
+GANG = """
+    class F(FlowSpec):
+        @step
+        def start(self):
+            self.next(self.work, num_parallel=2)
+
+        @parallel
+        @step{isolation}
+        async def work(self):
+            self.next(self.j)
+
+        @step
+        async def j(self, inputs):
+            self.next(self.end)
+
+        @step
+        async def end(self):
+            pass
+"""
+
+
+def test_a_gang_of_async_tasks_is_refused(make_flow: MakeFlow) -> None:
+    with pytest.raises(LintError, match="need processes of their own") as caught:
+        lint.check(parse_flow(make_flow(GANG.format(isolation=""))))
+    assert caught.value.rule == "L27"
+    assert caught.value.source == "self.next(self.work, num_parallel=2)"
+
+
+def test_a_gang_of_coroutines_in_processes_of_their_own_is_fine(make_flow: MakeFlow) -> None:
+    graph = parse_flow(make_flow(GANG.format(isolation='(isolation="process")')))
+    lint.check(graph)
+    assert {name: info.is_async for name, info in graph.steps.items()} == {
+        "start": False,
+        "work": False,
+        "j": True,
+        "end": True,
+    }
+    assert graph.to_machine().steps["end"].is_async
+
+
+def test_self_next_is_not_to_be_awaited(make_flow: MakeFlow) -> None:
+    flow = make_flow("""
+        class F(FlowSpec):
+            @step
+            async def start(self):
+                await self.next(self.end)
+            @step
+            def end(self):
+                pass
+    """)
+    with pytest.raises(LintError, match="without `await`") as caught:
+        lint.check(parse_flow(flow))
+    assert caught.value.rule == "L12"
+
+
+def test_an_unknown_isolation_of_a_step_is_refused(make_flow: MakeFlow) -> None:
+    with pytest.raises(MisplacedDecoratorError, match="'thread'"):
+        make_flow(
+            "class F(FlowSpec):\n    @step(isolation='thread')\n    async def start(self):\n        pass"
+        )
 
 
 def test_an_async_step_in_a_wrapper_that_runs_it_is_fine(make_flow: MakeFlow) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from asyncflow.machine.decide import step
 from asyncflow.machine.events import Limits, RunStatus, TaskFailed
 from asyncflow.machine.facts import CancelRequested, LimitsRequested, TimerFired
@@ -228,3 +230,49 @@ def test_a_run_whose_end_step_succeeded_has_succeeded_though_it_was_cancelled() 
     bench.tell(CancelRequested(at=100.0, by="me"))
     bench.succeed(3)
     assert bench.state.status is RunStatus.SUCCEEDED
+
+
+def _mixed() -> Graph:
+    """start -> (calls: foreach of async tasks, work: foreach of processes) -> join."""
+    nodes = [
+        StepNode(name="start", transition=Transition.SPLIT, next=("calls", "works")),
+        StepNode(name="calls", transition=Transition.FOREACH, next=("call",)),
+        StepNode(name="works", transition=Transition.FOREACH, next=("work",)),
+        StepNode(name="call", transition=Transition.LINEAR, next=("called",), is_async=True),
+        StepNode(name="work", transition=Transition.LINEAR, next=("worked",)),
+        StepNode(name="called", transition=Transition.LINEAR, next=("join",), closes="calls"),
+        StepNode(name="worked", transition=Transition.LINEAR, next=("join",), closes="works"),
+        StepNode(name="join", transition=Transition.LINEAR, next=("end",), closes="start"),
+        StepNode(name="end", transition=Transition.END),
+    ]
+    return Graph(flow="F", start="start", end="end", steps={node.name: node for node in nodes})
+
+
+def test_async_tasks_take_async_slots_and_leave_the_processes_theirs() -> None:
+    bench = Bench(_mixed(), Limits(slots=2, async_slots=5))
+    bench.succeed(1)
+    bench.succeed(2, width=100)
+    bench.succeed(3, width=100)
+    assert _names(bench).count("call") == 5
+    assert _names(bench).count("work") == 2
+    assert bench.state.running_async == 5
+
+
+def test_an_async_task_that_ends_makes_room_for_an_async_one_only() -> None:
+    bench = Bench(_mixed(), Limits(slots=2, async_slots=5))
+    bench.succeed(1)
+    bench.succeed(2, width=100)
+    bench.succeed(3, width=100)
+    first_call = next(task for step, task, _ in bench.launched() if step == "call")
+    bench.succeed(first_call)
+    assert _names(bench).count("call") == 6
+    assert _names(bench).count("work") == 2
+
+
+def test_an_async_task_counts_its_declared_resources_like_any_other() -> None:
+    graph = _mixed()
+    steps = {**graph.steps, "call": replace(graph.steps["call"], resources=Resources(cpu=1.0))}
+    bench = Bench(replace(graph, steps=steps), Limits(slots=2, async_slots=50, cpu=3.0))
+    bench.succeed(1)
+    bench.succeed(2, width=100)
+    assert _names(bench).count("call") == 3

@@ -13,6 +13,9 @@ from asyncflow.machine.outcome import ErrorInfo, Succeeded
 from asyncflow.machine.rules.failure import MAX_FALLBACKS, MAX_LOSSES, retry_delay
 from tests.unit.machine.bench import BAD, Bench, foreach, linear
 
+VALUE_ERROR = ("x.Child", "builtins.ValueError")
+GROUP = ErrorInfo("builtins.ExceptionGroup", "two", bases=("builtins.ExceptionGroup", "builtins.Exception"))
+
 WORK = 2
 
 
@@ -50,6 +53,9 @@ def test_retries_are_used_up_one_by_one() -> None:
         (ErrorInfo("x.Child", "", bases=("x.Child", "builtins.ValueError")), True),
         (ErrorInfo("builtins.KeyError", "", bases=("builtins.KeyError",)), False),
         (BAD._replace(is_retryable=False), False),
+        (GROUP._replace(leaves=(VALUE_ERROR, VALUE_ERROR)), True),
+        (GROUP._replace(leaves=(VALUE_ERROR, ("builtins.KeyError",))), False),
+        (GROUP, False),
     ],
 )
 def test_only_errors_worth_a_retry_are_retried(error: ErrorInfo, is_retried: bool) -> None:
