@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Entry] = {
     "run": Entry("asyncflow.cli.run", "Run", "Run a flow on this machine."),
     "resume": Entry("asyncflow.cli.resume", "Run", "Go on with a run; what went well is not run again."),
     "cancel": Entry("asyncflow.cli.cancel", "Run", "Stop a run that goes on in another process."),
+    "limits": Entry("asyncflow.cli.limits", "Run", "Change a living run's limits, or see what runs share."),
     "check": Entry("asyncflow.cli.check", "Look at a flow", "Check a flow's graph without running it."),
     "show": Entry(
         "asyncflow.cli.show", "Look at a flow", "Show a flow's steps, what they do, where they lead."

@@ -162,6 +162,10 @@ class Story:
         self._killed += event.force
         return ()
 
+    def limits_changed(self, event: ev.LimitsChanged) -> Sequence[Message]:
+        slots = event.limits.slots
+        return [Message(event.at, "", f"From here on up to {slots:,} {_tasks(slots)} may run at a time.")]
+
     def run_finished(self, event: ev.RunFinished) -> Sequence[Message]:
         if event.status is ev.RunStatus.SUCCEEDED:
             return [Message(event.at, "", "Done!")]
@@ -210,6 +214,7 @@ _TELL: Mapping[
     ev.AttemptCancelled: Story.attempt_cancelled,
     ev.RetryScheduled: Story.retry_scheduled,
     ev.TaskFailed: Story.task_failed,
+    ev.LimitsChanged: Story.limits_changed,
     ev.RunStopping: Story.run_stopping,
     ev.StopAsked: Story.stop_asked,
     ev.RunFinished: Story.run_finished,

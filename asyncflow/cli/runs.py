@@ -152,5 +152,6 @@ def _plain(reader: Reader, row: RunRow) -> dict[str, Any]:  # Any: JSON-like
                 "cloned",
             )
         },
+        "limits": json.loads(row.limits),
         "meta": json.loads(row.meta),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,6 +41,8 @@ def _show_step(info: StepInfo) -> None:
     terminal.out()
     terminal.out("Step ", Span(info.name, Style.BOLD))
     _show_text(info.doc)
+    for limit in _limits(info):
+        terminal.out(f"    {limit}")
     if info.targets:
         terminal.out("    ", Span("=> ", Style.CYAN), ", ".join(info.targets), _how(info))
 
@@ -47,6 +50,16 @@ def _show_step(info: StepInfo) -> None:
 def _show_text(text: str) -> None:
     for line in text.splitlines():
         terminal.out(f"    {line}" if line else "")
+
+
+def _limits(info: StepInfo) -> Iterator[str]:
+    """Say what the step's decorators cap, over all runs on the machine."""
+    from asyncflow.flow.decorators.limits import Concurrency, RateLimit
+
+    for decorator in info.decorators:
+        if isinstance(decorator, Concurrency | RateLimit):
+            with_others = f", together with all that has the key {decorator.key}" if decorator.key else ""
+            yield f"At most {decorator.words}{with_others}."
 
 
 def _how(info: StepInfo) -> str:

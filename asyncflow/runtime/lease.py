@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from asyncflow.machine.events import Limits
 from asyncflow.machine.facts import CancelRequested, Fact, LimitsRequested
 from asyncflow.machine.state import RunState
 from asyncflow.runtime.clock import Clock
@@ -62,6 +63,13 @@ def _facts(requests: Sequence[Request], state: RunState, clock: Clock) -> list[F
             force = bool(request.args.get("force", False))
             facts.append(CancelRequested(at=clock.now(), by=request.by, force=force))
         elif request.kind == "limits":
-            limits = state.limits._replace(slots=max(1, int(request.args["slots"])))
-            facts.append(LimitsRequested(at=clock.now(), limits=limits))
+            limits = _changed(state.limits, request.args)
+            if limits != state.limits:
+                facts.append(LimitsRequested(at=clock.now(), limits=limits))
     return facts
+
+
+def _changed(limits: Limits, args: Mapping[str, Any]) -> Limits:  # Any: JSON-like
+    """Return the limits with what was asked for; what makes no sense, or only to a newer release, is left as it is."""
+    slots = args.get("slots")
+    return limits._replace(slots=slots) if isinstance(slots, int) and slots >= 1 else limits

@@ -21,7 +21,7 @@ from hashlib import blake2b
 from asyncflow.errors import PlatformError
 from asyncflow.runtime.limits_ledger import Ledger
 
-__all__ = ["LimitsDirectory", "LimitsUnavailable", "Signature", "find_directory"]
+__all__ = ["LimitsDirectory", "LimitsUnavailable", "Signature", "find_directory", "holders_now"]
 
 Signature = tuple[int, int, int]
 """Tells one state of a ledger's file from another."""
@@ -50,6 +50,23 @@ def find_directory() -> str:
             return _made(os.path.join(base, "asyncflow"))
     # By its name, not by TMPDIR: all processes of the user must find the same place.
     return _made(f"/tmp/asyncflow-{uid}")  # noqa: S108 - made 0700, owner and mode are checked
+
+
+def holders_now(path: str) -> list[Ledger]:
+    """Return the ledgers that living runs hold or want permits of, by name; others are left out.
+
+    Args:
+        path: What `find_directory` returned.
+    """
+    directory = LimitsDirectory(path)
+    try:
+        ledgers = directory.ledgers()
+        for ledger in ledgers:
+            alive = {token: holder for token, holder in ledger.holders.items() if directory.is_alive(token)}
+            ledger.holders = alive
+        return [ledger for ledger in ledgers if ledger.holders]
+    finally:
+        directory.close()
 
 
 def _made(base: str) -> str:

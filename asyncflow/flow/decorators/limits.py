@@ -58,6 +58,11 @@ class Concurrency(_Limit):
         """Say it in the machine's words."""
         return machine.Permit(self.key or f"{flow}/{step}", int(self.limit or 1))
 
+    @property
+    def words(self) -> str:
+        """Say it to people."""
+        return f"{self.limit} at a time"
+
 
 @record(slots=False)
 class RateLimit(_Limit):
@@ -86,6 +91,11 @@ class RateLimit(_Limit):
         """Say it in the machine's words."""
         per_s = PERIODS_S[self.per] if isinstance(self.per, str) else float(self.per)
         return machine.Permit(self.key or f"{flow}/{step}", int(self.n or 1), per_s)
+
+    @property
+    def words(self) -> str:
+        """Say it to people."""
+        return f"{self.n} starts per {self.per if isinstance(self.per, str) else f'{self.per:g} seconds'}"
 
 
 def concurrency(limit: int, *, key: str | None = None) -> Callable[[Method], Method]:

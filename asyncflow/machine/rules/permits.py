@@ -3,7 +3,8 @@
 The driver gets permits and gives them back; the machine says how many it has a use for, and starts an attempt only
 when every permit of its step is at hand. A permit for an attempt at a time comes back when the attempt ends and may be
 used again; a permit to start is used up by the start. A run asks for no more than it could start now, one at least
-for a step that waits: otherwise steps without limits, which need not ask, would take every slot that comes free.
+for a step that waits and has none: otherwise steps without limits, which need not ask, would take every slot that
+comes free.
 
 The permits of a step are got one after another in an order that is the same for all runs. What is held of a later one
 without use for it, as an earlier one is lacking, is given back. So runs never wait for each other in a circle.
@@ -80,9 +81,10 @@ def _useful(state: RunState) -> dict[str, int]:
     if state.stopping is not None or state.is_over:
         return useful
     free = {permit: state.granted.get(permit, 0) - state.in_use.get(permit, 0) for permit in useful}
-    slots = max(1, state.limits.slots - len(state.running))
+    slots = state.limits.slots - len(state.running)
     for step, permits in state.permits.items():
-        count = min(_waiting(state, step), slots, _fitting(state, step))
+        least = 0 if any(permit.id in state.in_use for permit in permits) else 1
+        count = min(_waiting(state, step), max(least, slots), _fitting(state, step))
         for permit in permits:
             useful[permit.id] += count
             count = max(0, min(count, free[permit.id]))
