@@ -35,7 +35,7 @@ user on this machine share now, and which runs hold or wait for permits.
 """
 
 _POLL_S = 0.1
-_WORDS = {"slots": "task"}
+_WORDS = {"slots": "task", "async_slots": "async task"}
 """What is counted, by the name of the limit in the machine."""
 _WINDOWS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
@@ -63,6 +63,12 @@ def command(script: Script | None = None) -> click.Command:
             type=click.IntRange(min=1),
             metavar="N",
             help="How many tasks may run at the same time.",
+        ),
+        click.Option(
+            ["--max-async", "async_slots"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="How many async tasks may run at the same time.",
         ),
         click.Option(["--json", "is_json"], is_flag=True, help="Write JSON."),
     ]

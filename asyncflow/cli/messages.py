@@ -163,8 +163,11 @@ class Story:
         return ()
 
     def limits_changed(self, event: ev.LimitsChanged) -> Sequence[Message]:
-        slots = event.limits.slots
-        return [Message(event.at, "", f"From here on up to {slots:,} {_tasks(slots)} may run at a time.")]
+        slots, async_slots = event.limits.slots, event.limits.async_slots
+        is_mixed = any(node.is_async for node in self._graph.steps.values())
+        beside = f" and {async_slots:,} async {_tasks(async_slots)}" if is_mixed else ""
+        text = f"From here on up to {slots:,} {_tasks(slots)}{beside} may run at a time."
+        return [Message(event.at, "", text)]
 
     def run_finished(self, event: ev.RunFinished) -> Sequence[Message]:
         if event.status is ev.RunStatus.SUCCEEDED:

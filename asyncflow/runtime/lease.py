@@ -71,5 +71,6 @@ def _facts(requests: Sequence[Request], state: RunState, clock: Clock) -> list[F
 
 def _changed(limits: Limits, args: Mapping[str, Any]) -> Limits:  # Any: JSON-like
     """Return the limits with what was asked for; what makes no sense, or only to a newer release, is left as it is."""
-    slots = args.get("slots")
-    return limits._replace(slots=slots) if isinstance(slots, int) and slots >= 1 else limits
+    asked = {name: args[name] for name in ("slots", "async_slots") if name in args}
+    is_sensible = all(isinstance(number, int) and number >= 1 for number in asked.values())
+    return limits._replace(**asked) if is_sensible else limits

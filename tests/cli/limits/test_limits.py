@@ -57,7 +57,8 @@ def test_a_living_run_gets_wider_and_says_so(patient: Patient) -> None:
     )
     patient.read_until(rb"ready", 3)
     assert b"From here on up to 3 tasks may run at a time." in patient.seen
-    assert patient.place.run("limits", "1").stdout == "Run 1: up to 3 tasks at a time.\n"
+    shown = patient.place.run("limits", "1").stdout
+    assert shown == "Run 1: up to 3 tasks at a time.\nRun 1: up to 1,000 async tasks at a time.\n"
     assert json.loads(patient.place.run("limits", "1", "--json").stdout)["slots"] == 3
     assert json.loads(patient.place.run("runs", "--json").stdout)[0]["limits"]["slots"] == 3
     assert patient.go() == 0

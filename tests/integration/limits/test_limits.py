@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.limits.server import Counts, counting_server
 
-FLOW = Path(__file__).parent / "flows" / "calls.py"
+FLOWS = Path(__file__).parent / "flows"
 TASKS = 40
 RATE = 20
 
@@ -26,7 +26,7 @@ class Place:
         self.runtime.mkdir(mode=0o700, exist_ok=True)
         self._counts = counts
 
-    async def run(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
+    async def run(self, name: str, flow: str = "calls") -> asyncio.subprocess.Process:
         environment = {
             **os.environ,
             "ASYNCFLOW_HOME": str(self.path / name),
@@ -37,11 +37,10 @@ class Place:
         }
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            str(FLOW),
+            str(FLOWS / f"{flow}.py"),
             "run",
             "--count",
             str(TASKS),
-            *arguments,
             env=environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -57,10 +56,11 @@ async def _succeed(process: asyncio.subprocess.Process) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_two_runs_at_once_never_exceed_a_limit_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flow", ["calls", "async_calls"])
+async def test_two_runs_at_once_never_exceed_a_limit_together(tmp_path: Path, flow: str) -> None:
     async with counting_server() as counts:
         place = Place(tmp_path, counts)
-        for process in [await place.run("one"), await place.run("two")]:
+        for process in [await place.run("one", flow), await place.run("two", flow)]:
             await _succeed(process)
         assert counts.slow == 2 * TASKS
         assert counts.most == 5
