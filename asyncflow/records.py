@@ -17,7 +17,7 @@ from operator import attrgetter
 from reprlib import recursive_repr
 from typing import Any, NamedTuple, TypeVar, dataclass_transform, overload
 
-__all__ = ["MISSING", "Field", "field", "fields", "record"]
+__all__ = ["MISSING", "Field", "compile_now", "field", "fields", "record"]
 
 _T = TypeVar("_T")
 _Class = Any  # Any: a class under construction, whose attributes are read and set by name
@@ -93,6 +93,13 @@ def fields(cls: type) -> tuple[Field, ...]:
     """Return the fields of a record class, in order. For dataclasses in general see `dataclasses.fields`."""
     about: _About = getattr(cls, _ABOUT)
     return tuple(about.fields.values())
+
+
+def compile_now(*classes: type) -> None:
+    """Compile `__init__` of record classes: once in a process that forks, not in each of its forks."""
+    for cls in classes:
+        inspected = cls.__init__  # looking at it compiles it
+        assert inspected is not None
 
 
 @overload

@@ -55,17 +55,19 @@ def read_failure(error: OSError, path: str, what: str) -> StoreError:
 def missing(path: str, what: str) -> StoreError:
     """Return the error for a file that should be there and is not."""
     return StoreError(
-        f"{what} is missing from the store: its file was deleted or never written.",
+        f"{what} is missing from the store: it was deleted or never written.",
         where=path,
         hint="Run the step that makes it again: `asyncflow resume RUN STEP`.",
     )
 
 
-def damaged(path: str, what: str, why: str) -> StoreError:
-    """Return the error for a file whose bytes are not those that were written."""
+def damaged(path: str, what: str, why: str, *, is_shared: bool = False) -> StoreError:
+    """Return the error for bytes that are not those that were written; `is_shared`: others lie in the same file."""
+    again = (
+        "run the step that makes it again: `asyncflow resume RUN STEP`. `asyncflow doctor` looks for more."
+    )
     return StoreError(
         f"{what} is damaged: {why}.",
         where=path,
-        hint="Delete that file and run the step that makes it again: `asyncflow resume RUN STEP`. "
-        "`asyncflow doctor` looks for more.",
+        hint=f"{again[0].upper()}{again[1:]}" if is_shared else f"Delete that file and {again}",
     )

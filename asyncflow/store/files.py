@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from asyncflow.store.digests import Buffer
 from asyncflow.store.layout import temporary_directory
 
-__all__ = ["publish", "read_whole", "temporary", "unlink_quietly", "write_all", "write_atomically"]
+__all__ = ["publish", "temporary", "unlink_quietly", "write_all"]
 
 _MODE = 0o600
 _MOST_AT_ONCE = 512
@@ -41,20 +41,6 @@ def publish(temporary_path: str, path: str) -> None:
         os.rename(temporary_path, path)
 
 
-def write_atomically(root: str, path: str, buffers: Sequence[Buffer]) -> None:
-    """Write a file that readers see whole or not at all. Raises OSError, and then leaves nothing behind."""
-    fd, temporary_path = temporary(root)
-    try:
-        try:
-            write_all(fd, buffers)
-        finally:
-            os.close(fd)
-        publish(temporary_path, path)
-    except BaseException:
-        unlink_quietly(temporary_path)
-        raise
-
-
 def write_all(fd: int, buffers: Sequence[Buffer]) -> None:
     """Write every byte of the buffers, straight from their memory. Raises OSError."""
     pending: list[Buffer] = []
@@ -78,21 +64,6 @@ def _drain(fd: int, pending: list[Buffer]) -> None:
         del pending[:done]
         if written and pending:
             pending[0] = memoryview(pending[0])[written:]
-
-
-def read_whole(path: str) -> bytes:
-    """Return a file's bytes in one open and, for a small file, one read. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        data = os.read(fd, 1 << 17)
-        if len(data) < 1 << 17:
-            return data
-        pieces = [data]
-        while piece := os.read(fd, 1 << 22):
-            pieces.append(piece)
-        return b"".join(pieces)
-    finally:
-        os.close(fd)
 
 
 def unlink_quietly(path: str) -> None:

@@ -3,8 +3,8 @@
 .asyncflow/                     0700
   asyncflow.db (-wal, -shm)     event log and views
   blobs/<2 hex>/<38 hex>        content-addressed, written once
-  runs/<run>/<task // 1000>/<task>.<attempt>.manifest
-                            <task>.<attempt>.log
+  runs/<run>/<task // 1000>.manifests      a pack: the manifests of a thousand tasks, appended
+             <task // 1000>/<task>.<attempt>.log
   tmp/                          files being written
 """
 
@@ -18,7 +18,7 @@ __all__ = [
     "TEMPORARY",
     "blob_path",
     "log_path",
-    "manifest_path",
+    "pack_path",
     "run_directory",
     "task_directory",
     "temporary_directory",
@@ -37,13 +37,13 @@ def run_directory(root: str, run: int) -> str:
 
 
 def task_directory(root: str, run: int, task: int) -> str:
-    """Return the directory of a task's files; a thousand tasks share one, which keeps directories small."""
+    """Return the directory of a task's log; a thousand tasks share one, which keeps directories small."""
     return f"{root}/runs/{run}/{task // 1000}"
 
 
-def manifest_path(root: str, run: int, task: int, attempt: int) -> str:
-    """Return the path of an attempt's manifest."""
-    return f"{root}/runs/{run}/{task // 1000}/{task}.{attempt}.manifest"
+def pack_path(root: str, run: int, task: int) -> str:
+    """Return the path of the pack in which the manifests of a task's attempts are."""
+    return f"{root}/runs/{run}/{task // 1000}.manifests"
 
 
 def log_path(root: str, run: int, task: int, attempt: int) -> str:

@@ -12,10 +12,10 @@ from asyncflow.store.blobs import BlobContent, has_blob, verify_blob, write_blob
 from asyncflow.store.content import KIND_RAW, KIND_ZSTD, InlineContent, inlined
 from asyncflow.store.digests import Buffer, digest_of
 from asyncflow.store.failures import damaged, missing, read_failure, write_failure
-from asyncflow.store.files import read_whole, write_atomically
-from asyncflow.store.layout import manifest_path
+from asyncflow.store.layout import pack_path
 from asyncflow.store.manifest import ArtifactRecord, Items, Manifest
 from asyncflow.store.manifests import decode_manifest, encode_manifest
+from asyncflow.store.packs import Pack, append, sealed
 from asyncflow.store.serializers import named, serializer_for, type_name
 from asyncflow.store.unpicklable import unpicklable
 
@@ -25,6 +25,8 @@ INLINE_BYTES = 4096
 """Artifacts whose stored bytes are at most this long are inlined in the manifest."""
 MOST_INLINED_BYTES = 64 << 10
 """What the inlined artifacts of one manifest may add up to; those beyond go to blobs."""
+_MOST_PACKS = 8
+"""How many packs are remembered: some 300 KB each."""
 _COMPRESS_AT_ONCE = 128 << 10
 """Up to this size a content is compressed to see whether that pays; above, a probe says."""
 
@@ -35,11 +37,13 @@ class LocalStore:
     Every method blocks. Writers in any number of processes are safe beside each other.
     """
 
-    __slots__ = ("root",)
+    __slots__ = ("_packs", "root")
 
     def __init__(self, root: str) -> None:
         self.root = root
         """Absolute path of the store's directory."""
+        self._packs: dict[str, Pack] = {}
+        """Those read last, by path."""
 
     # Blobs
 
@@ -182,41 +186,54 @@ class LocalStore:
     # Manifests
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Write an attempt's manifest, replacing one that is there. Raises StoreError."""
-        path = manifest_path(self.root, manifest.run, manifest.task, manifest.attempt)
+        """Append an attempt's manifest to its pack; it counts instead of one that is there. Raises StoreError."""
+        path = pack_path(self.root, manifest.run, manifest.task)
         try:
-            write_atomically(self.root, path, [encode_manifest(manifest)])
+            append(path, sealed(manifest.task, manifest.attempt, encode_manifest(manifest)))
         except OSError as error:
             what = f"The result of attempt {manifest.attempt} of {manifest.step} (task {manifest.task})"
             raise write_failure(error, path, what) from error
 
     def read_manifest(self, run: int, task: int, attempt: int) -> Manifest:
         """Return an attempt's manifest. Raises StoreError if it is missing, damaged or cannot be read."""
-        path = manifest_path(self.root, run, task, attempt)
+        pack = self._pack(run, task)
         what = f"The manifest of run {run}, task {task}, attempt {attempt}"
         try:
-            return decode_manifest(read_whole(path))
-        except FileNotFoundError as error:
-            raise missing(path, what) from error
+            data = pack.read(task, attempt)
+            if data is None:
+                raise missing(pack.path, what)
+            return decode_manifest(data)
         except OSError as error:
-            raise read_failure(error, path, what) from error
+            raise read_failure(error, pack.path, what) from error
         except ValueError as error:
-            raise damaged(path, what, str(error)) from error
+            raise damaged(pack.path, what, str(error), is_shared=True) from error
 
     def discard_manifest(self, run: int, task: int, attempt: int) -> None:
-        """Remove what stands where an attempt that is about to begin will leave its manifest, if anything does.
+        """Take back what stands where an attempt that is about to begin will leave its manifest, if anything does.
 
-        That is the manifest of another run, whose id was given again because the database was lost or cut off.
-        Raises StoreError.
+        That is the manifest of another run, whose id was given again because the database was lost or cut off; so it
+        is looked for among what was there when this was first called. Raises StoreError.
         """
-        path = manifest_path(self.root, run, task, attempt)
+        pack = self._pack(run, task)
         try:
-            os.unlink(path)
-        except FileNotFoundError:
-            return
+            if pack.was_there_before(task, attempt):
+                append(pack.path, sealed(task, attempt, b""))
         except OSError as error:
-            raise write_failure(error, path, "An attempt's manifest") from error
+            raise write_failure(error, pack.path, "An attempt's manifest") from error
 
     def has_manifest(self, run: int, task: int, attempt: int) -> bool:
-        """Say whether an attempt left a manifest."""
-        return os.path.exists(manifest_path(self.root, run, task, attempt))
+        """Say whether an attempt left a manifest, and that whole."""
+        try:
+            entry = self._pack(run, task).find(task, attempt)
+        except OSError:
+            return False
+        return entry is not None and entry.is_whole
+
+    def _pack(self, run: int, task: int) -> Pack:
+        path = pack_path(self.root, run, task)
+        pack = self._packs.get(path)
+        if pack is None:
+            if len(self._packs) >= _MOST_PACKS:
+                del self._packs[next(iter(self._packs))]
+            pack = self._packs[path] = Pack(path)
+        return pack

@@ -2,7 +2,7 @@
 
 Named tuples, because msgpack writes them as they are: in a freshly forked process, where each page touched costs 3 us,
 building a manifest of frozen dataclasses and taking it apart again was a third of an empty step. The order of the
-fields is the order in the file: a new field is appended with a default, none is ever moved, retyped or removed.
+fields is the order in the record: a new field is appended with a default, none is ever moved, retyped or removed.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ErrorRecord(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """Everything one attempt left behind. Written once, by rename, as the attempt's last act."""
+    """Everything one attempt left behind. Written once, as the attempt's last act."""
 
     flow: str
     run: int

@@ -13,9 +13,10 @@ import msgpack
 
 from asyncflow.store.manifest import ArtifactRecord, ErrorRecord, FrameRecord, Items, Manifest
 
-__all__ = ["decode_manifest", "encode_manifest"]
+__all__ = ["MAGIC", "decode_manifest", "encode_manifest"]
 
-_MAGIC = b"AFM1"
+MAGIC = b"AFM1"
+"""What every manifest begins with."""
 _FIELDS = len(Manifest._fields)
 _RECORD_FIELDS = len(ArtifactRecord._fields)
 
@@ -27,14 +28,14 @@ _unpack: Any = msgpack.unpackb
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Return the manifest as the bytes of its file."""
+    """Return the manifest as the bytes that lie in a pack."""
     body: bytes = _pack(manifest)
-    return _MAGIC + zlib.crc32(body).to_bytes(4, "little") + body
+    return MAGIC + zlib.crc32(body).to_bytes(4, "little") + body
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """Rebuild a manifest from its file's bytes. Raises ValueError saying what is wrong with them."""
-    if data[:4] != _MAGIC:
+    """Rebuild a manifest from its bytes. Raises ValueError saying what is wrong with them."""
+    if data[:4] != MAGIC:
         raise ValueError("it does not begin as a manifest does")
     body = data[8:]
     if zlib.crc32(body).to_bytes(4, "little") != data[4:8]:

@@ -24,11 +24,13 @@ from typing import Any, NoReturn
 import zstandard  # noqa: F401 # pyright: ignore[reportUnusedImport] - used by the store; loaded before the fork
 
 from asyncflow.errors import AsyncflowError, StoreError
+from asyncflow.flow.binding import NextCall
 from asyncflow.flow.decorators.builtin import Catch
 from asyncflow.flow.failure import CaughtFailure
 from asyncflow.flow.parse import parse_flow
 from asyncflow.flow.spec import artifacts_of
 from asyncflow.machine.outcome import ErrorInfo, Failed, Outcome, Succeeded
+from asyncflow.records import compile_now
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord, Manifest
 from asyncflow.worker.binding import Binding, Origins
@@ -45,6 +47,7 @@ __all__ = ["Prepared", "has_async_steps", "preload", "prepare", "run_attempt", "
 
 def preload(flow_class: type) -> None:
     """Do once, before a zygote forks, what every attempt would do: read the graph, collect names."""
+    compile_now(Failed, NextCall, Succeeded)
     parse_flow(flow_class)
     gangs_of(flow_class)
     parameter_names_of(flow_class)

@@ -14,7 +14,7 @@ from tests.chaos.records import Place, RunRecord
 
 __all__ = ["different_results", "log_faults", "rerun_tasks", "stray_files"]
 
-_RUN_FILE = re.compile(r"\d+\.\d+\.(manifest|log)")
+_RUN_FILE = re.compile(r"\d+\.\d+\.log|\d+\.manifests")
 _BLOB = re.compile(r"[0-9a-f]{38}")
 
 
@@ -89,26 +89,19 @@ def rerun_tasks(home: Path, chain: Sequence[RunRecord], journal: Sequence[Entry]
 def _unnoticed(store: LocalStore, entry: Entry, place: Place) -> list[str]:
     """Say if an earlier attempt of the same task had left a good manifest when this one began."""
     for number in range(entry.attempt):
-        path = _manifest_of(store, entry.run, entry.task, number)
-        if path is not None and os.stat(path).st_mtime < entry.at:
+        try:
+            manifest = store.read_manifest(entry.run, entry.task, number)
+        except StoreError:
+            continue
+        if manifest.is_ok and manifest.ended_at < entry.at:
             return [
                 f"{place} began again in run {entry.run} although attempt {number} had left a good manifest"
             ]
     return []
 
 
-def _manifest_of(store: LocalStore, run: int, task: int, attempt: int) -> str | None:
-    from asyncflow.store.layout import manifest_path
-
-    try:
-        manifest = store.read_manifest(run, task, attempt)
-    except StoreError:
-        return None
-    return manifest_path(store.root, run, task, attempt) if manifest.is_ok else None
-
-
 def stray_files(home: Path) -> list[str]:
-    """Find files where readers look that are neither a manifest, a log nor a blob: half-written ones."""
+    """Find files where readers look that are neither a pack of manifests, a log nor a blob: half-written ones."""
     faults: list[str] = []
     for directory, _, names in os.walk(home / "runs"):
         faults += [f"stray file {directory}/{name}" for name in names if not _RUN_FILE.fullmatch(name)]

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from asyncflow.machine.ids import ManifestKey
-from asyncflow.store.layout import manifest_path
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import Manifest
 from tests.chaos import checks
@@ -31,9 +30,9 @@ def record(run: int, task: TaskRecord) -> RunRecord:
 
 def leave_manifest(home: Path, *, attempt: int, is_ok: bool, at: float) -> None:
     store = LocalStore(str(home))
-    (home / "tmp").mkdir(parents=True, exist_ok=True)
-    store.write_manifest(Manifest(flow="F", run=1, step="work", task=2, attempt=attempt, is_ok=is_ok))
-    os.utime(manifest_path(str(home), 1, 2, attempt), (at, at))
+    store.write_manifest(
+        Manifest(flow="F", run=1, step="work", task=2, attempt=attempt, is_ok=is_ok, ended_at=at)
+    )
 
 
 def test_a_changed_missing_or_added_artifact_is_found() -> None:
@@ -92,7 +91,7 @@ def test_a_finished_attempt_that_nobody_heard_of_must_not_be_run_again(tmp_path:
 def test_half_written_files_are_found(tmp_path: Path) -> None:
     leave_manifest(tmp_path, attempt=0, is_ok=True, at=10.0)
     assert checks.stray_files(tmp_path) == []
-    (tmp_path / "runs" / "1" / "0" / "2.0.manifest.tmp").touch()
+    (tmp_path / "runs" / "1" / "0.manifests.tmp").touch()
     (tmp_path / "blobs" / "ab").mkdir(parents=True)
     (tmp_path / "blobs" / "ab" / "c.tmp").touch()
     assert len(checks.stray_files(tmp_path)) == 2

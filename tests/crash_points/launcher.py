@@ -77,9 +77,10 @@ class Fuse:
         os.truncate(self._fd, COUNTER_BYTES)
         self._shared = mmap.mmap(self._fd, COUNTER_BYTES)
 
-    def passed(self, point: str, when: str) -> None:
-        """Note that a point is passed; perhaps do not return."""
+    def passed(self, point: str, when: str, *, last: Callable[[], None] = lambda: None) -> None:
+        """Note that a point is passed; perhaps do not return, after a `last` deed."""
         if self._count(point, when):
+            last()
             self._explode()
 
     def _count(self, point: str, when: str) -> bool:
@@ -155,9 +156,11 @@ def _lay(fuse: Fuse) -> None:
     from asyncflow.backends.local.nursery import Nursery
     from asyncflow.events import sqlite_log
     from asyncflow.runtime import driver
+    from asyncflow.store import local
 
     _wrap_transaction(fuse, sqlite_log)
     _wrap_rename(fuse)
+    _wrap_append(fuse, local)
     _wrap(fuse, LocalBackend, "launch", "launch")
     _wrap(fuse, driver, "perform_all", "perform")
     _wrap(fuse, driver.Inbox, "put", "fact")
@@ -245,6 +248,19 @@ def _wrap_rename(fuse: Fuse) -> None:
         setattr(os, name, _naming(fuse, getattr(os, name)))
 
 
+def _wrap_append(fuse: Fuse, store: Any) -> None:
+    """Wrap what appends manifests. A kill before that leaves the first half of the record."""
+    inner = store.append
+
+    @functools.wraps(inner)
+    def outer(path: str, record: bytes) -> None:
+        fuse.passed("manifest", "before", last=lambda: inner(path, record[: len(record) // 2]))
+        inner(path, record)
+        fuse.passed("manifest", "after")
+
+    store.append = outer
+
+
 def _naming(fuse: Fuse, inner: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(inner)
     def outer(source: Any, target: Any, *args: Any, **kwargs: Any) -> None:
@@ -257,8 +273,6 @@ def _naming(fuse: Fuse, inner: Callable[..., None]) -> Callable[..., None]:
 
 
 def _kind_of_file(path: str) -> str:
-    if path.endswith(".manifest"):
-        return "manifest"
     return "blob" if "/blobs/" in path else "file"
 
 

@@ -299,6 +299,17 @@ def test_fields_say_what_they_were_told() -> None:
     assert x.default is MISSING
 
 
+def test_init_is_compiled_when_it_is_first_used_or_when_that_is_asked_for() -> None:
+    @record
+    class Early:
+        x: int
+
+    assert "__init__" in vars(Early)
+    assert not inspect.isfunction(vars(Early)["__init__"])
+    records.compile_now(Early)
+    assert inspect.isfunction(vars(Early)["__init__"])
+
+
 def test_making_and_using_records_imports_no_dataclasses() -> None:
     code = (
         "from __future__ import annotations\n"

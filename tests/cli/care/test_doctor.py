@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from tests.cli.place import Place
+from tests.manifests import lose_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ def test_views_are_made_anew(copy: Place) -> None:
 
 
 def test_a_manifest_that_is_gone_is_found(copy: Place) -> None:
-    next((copy.root / ".asyncflow" / "runs" / "1").glob("*/3.0.manifest")).unlink()
+    lose_manifest(copy.root / ".asyncflow", 1, 3)
     ended = copy.run("doctor")
     assert "  lost  1/measure/3: " in ended.stdout
     assert "        Run the step again: asyncflow resume 1 measure\n" in ended.stdout

@@ -162,6 +162,7 @@ def test_a_store_that_cannot_be_written_is_an_error_that_names_the_path(tmp_path
     store = LocalStore(str(tmp_path / "store"))
     with pytest.raises(StoreError, match="`x` could not be written"):
         store.dump(RANDOM.random(10_000), name="x")
+    (tmp_path / "store" / "runs").write_text("another one")
     with pytest.raises(StoreError, match="result of attempt 0 of start"):
         store.write_manifest(Manifest(flow="F", run=1, step="start", task=1, attempt=0, is_ok=True))
 

@@ -1,4 +1,4 @@
-"""Manifests as files."""
+"""Manifests: their bytes, and their way into the store and back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from asyncflow.errors import StoreError
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord, ErrorRecord, FrameRecord, Items, Manifest
 from asyncflow.store.manifests import decode_manifest, encode_manifest
+from tests.manifests import damage_manifest
 from tests.unit.store.files import temporary_files
 
 ITEMS = Items(digest="ab" * 20, width=3)
@@ -146,21 +147,77 @@ def test_a_manifest_is_written_and_read_and_replaced(store: LocalStore) -> None:
     other = Manifest(flow="F", run=3, step="other", task=12, attempt=1, is_ok=True)
     store.write_manifest(other)
     assert store.read_manifest(3, 12, 1) == other
+    assert LocalStore(store.root).read_manifest(3, 12, 1) == other
     assert temporary_files(store) == []
-    assert Path(store.root, "runs", "3", "0", "12.1.manifest").is_file()
+
+
+def test_a_thousand_tasks_share_a_file(store: LocalStore) -> None:
+    for task in (1, 999, 1000):
+        store.write_manifest(SMALL._replace(task=task))
+    assert sorted(path.name for path in Path(store.root, "runs", "1").iterdir()) == [
+        "0.manifests",
+        "1.manifests",
+    ]
+    assert [store.read_manifest(1, task, 0).task for task in (1, 999, 1000)] == [1, 999, 1000]
+
+
+def test_more_packs_than_are_remembered_can_be_read(store: LocalStore) -> None:
+    tasks = range(0, 40_000, 1000)
+    for task in tasks:
+        store.write_manifest(SMALL._replace(task=task))
+    for _ in range(2):
+        assert [store.read_manifest(1, task, 0).task for task in tasks] == list(tasks)
 
 
 def test_a_missing_manifest_is_an_error_that_names_the_attempt(store: LocalStore) -> None:
     with pytest.raises(StoreError, match="run 3, task 12, attempt 1 is missing") as caught:
         store.read_manifest(3, 12, 1)
-    assert caught.value.where.endswith("/runs/3/0/12.1.manifest")
+    assert caught.value.where.endswith("/runs/3/0.manifests")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"AFM1", b"AFM1\0\0\0\0", b"garbage that is longer than the header"]
-)
-def test_a_damaged_manifest_is_an_error_that_says_so(store: LocalStore, content: bytes) -> None:
+@pytest.mark.parametrize("at", [0, 5, 8, 40, -1])
+def test_a_damaged_manifest_is_an_error_that_says_so_and_harms_no_other(store: LocalStore, at: int) -> None:
     store.write_manifest(FULL)
-    Path(store.root, "runs", "3", "0", "12.1.manifest").write_bytes(content)
-    with pytest.raises(StoreError, match="damaged"):
+    store.write_manifest(SMALL._replace(run=3))
+    damage_manifest(store.root, 3, 12, 1, at=at)
+    for reader in (store, LocalStore(store.root)):
+        reader.write_manifest(SMALL._replace(run=3, task=2))
+        with pytest.raises(StoreError, match="damaged") as caught:
+            reader.read_manifest(3, 12, 1)
+        assert "Delete" not in caught.value.hint, "the others are in that file too"
+        assert reader.read_manifest(3, 1, 0) == SMALL._replace(run=3)
+        assert reader.read_manifest(3, 2, 0).task == 2
+    assert not LocalStore(store.root).has_manifest(3, 12, 1)
+
+
+def test_what_an_earlier_run_of_the_same_number_left_is_discarded(store: LocalStore) -> None:
+    # Given the manifests of a run whose database was lost, and a driver that begins again at number 3
+    store.write_manifest(FULL)
+    driver, task = LocalStore(store.root), LocalStore(store.root)
+    driver.discard_manifest(3, 12, 0)
+    # When it launches the same attempt, Then the old manifest is gone, and the new one counts
+    driver.discard_manifest(3, 12, 1)
+    for reader in (driver, task, LocalStore(store.root)):
+        assert not reader.has_manifest(3, 12, 1)
+    task.write_manifest(FULL._replace(step="new"))
+    assert driver.read_manifest(3, 12, 1).step == "new"
+
+
+def test_a_driver_does_not_discard_what_its_own_attempts_left(store: LocalStore) -> None:
+    store.discard_manifest(3, 12, 0)
+    LocalStore(store.root).write_manifest(FULL)
+    size = Path(store.root, "runs", "3", "0.manifests").stat().st_size
+    store.discard_manifest(3, 12, 1)
+    assert store.has_manifest(3, 12, 1)
+    assert Path(store.root, "runs", "3", "0.manifests").stat().st_size == size
+
+
+def test_a_pack_that_cannot_be_opened_is_an_error_that_says_why(store: LocalStore) -> None:
+    Path(store.root, "runs", "3", "0.manifests").mkdir(parents=True)
+    with pytest.raises(StoreError, match="could not be read"):
         store.read_manifest(3, 12, 1)
+    with pytest.raises(StoreError, match="could not be written"):
+        store.write_manifest(FULL)
+    with pytest.raises(StoreError, match="could not be written"):
+        store.discard_manifest(3, 12, 1)
+    assert not store.has_manifest(3, 12, 1)

@@ -234,11 +234,11 @@ def test_the_manifest_tells_when_where_and_at_what_cost(store: LocalStore) -> No
     assert (manifest.flow, manifest.step, manifest.next) == ("Linear", "start", ("middle",))
 
 
-def test_a_small_task_leaves_one_file(store: LocalStore) -> None:
+def test_a_small_task_leaves_no_file_of_its_own(store: LocalStore) -> None:
     from pathlib import Path
 
     player = Player(Surroundings, store, {"alpha": 1})
     before = {path for path in Path(store.root).rglob("*") if path.is_file()}
     player.play("start")
     after = {path for path in Path(store.root).rglob("*") if path.is_file()}
-    assert [path.name for path in after - before] == ["1.0.manifest"]
+    assert [path.name for path in after - before] == []

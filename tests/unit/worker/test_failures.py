@@ -268,7 +268,7 @@ def test_a_parent_that_left_no_manifest_is_a_store_failure(store: LocalStore) ->
     player = Player(Fragile, store)
     DO["it"] = nothing
     first = player.play("start")
-    Path(store.root, "runs", "1", "0", "1.0.manifest").unlink()
+    Path(store.root, "runs", "1", "0.manifests").unlink()
     played = player.play("guarded", first)
     assert played.error.type == "asyncflow.errors.StoreError"
     assert "missing" in played.error.message
@@ -298,9 +298,13 @@ def test_an_attempt_that_cannot_leave_a_manifest_says_so_and_never_raises(store:
     player = Player(Fragile, store)
     DO["it"] = nothing
     first = player.play("start")
-    tmp = Path(store.root, "tmp")
-    tmp.rmdir()
-    tmp.write_text("in the way")
+    pack = Path(store.root, "runs", "1", "0.manifests")
+
+    def put_in_the_way(flow: Any) -> None:
+        pack.unlink()
+        pack.mkdir()
+
+    DO["it"] = put_in_the_way
     played = player.play("guarded", first)
     assert isinstance(played.outcome, Failed)
     assert "could not be written" in played.error.message
