@@ -12,11 +12,10 @@ that counts its calls in a sliding window never sees more than the limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from math import ceil, floor
 from typing import Any
 
-from asyncflow.records import field, record
+from asyncflow.records import field, fields, record
 
 __all__ = ["SEEN_S", "Answer", "Holder", "Ledger", "Offer", "exchange"]
 
@@ -57,6 +56,9 @@ class Holder:
     """When it was found dead. None: it lives."""
 
 
+_HOLDER = tuple(item.name for item in fields(Holder))
+
+
 @record(frozen=False, kw_only=False)
 class Ledger:
     """One limit. All times are those of `machine_time`."""
@@ -78,7 +80,16 @@ class Ledger:
 
     def to_data(self) -> dict[str, Any]:  # Any: JSON-like
         """Return the ledger as plain lists, dicts and scalars."""
-        return asdict(self)
+        return {
+            "permit": self.permit,
+            "per_s": self.per_s,
+            "holders": {
+                token: {name: getattr(holder, name) for name in _HOLDER}
+                for token, holder in self.holders.items()
+            },
+            "past": list(self.past),
+            "next_at": self.next_at,
+        }
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Ledger:  # Any: JSON-like
