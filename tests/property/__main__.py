@@ -15,7 +15,9 @@ from tests.property.world import Weather, World
 WEATHERS = {
     "fair": Weather(),
     "crashes": Weather(our_fault=0.1, crash=0.15),
-    "rough": Weather(failure=0.15, loss=0.1, our_fault=0.1, repeat=0.1, crash=0.05, limits=0.03, delay=0.2),
+    "rough": Weather(
+        failure=0.15, loss=0.1, our_fault=0.1, repeat=0.1, crash=0.05, limits=0.03, recall=0.05, delay=0.2
+    ),
     "cancelled": Weather(failure=0.05, cancel=0.05, crash=0.05, repeat=0.1, delay=0.2),
 }
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from zlib import crc32
 
-from asyncflow.machine.graph import Graph, RetryPolicy, StepNode, Transition
+from asyncflow.machine.graph import Graph, Permit, Resources, RetryPolicy, StepNode, Transition
 
-__all__ = ["Flow", "Key", "Plan", "random_flow"]
+__all__ = ["LARGEST", "Flow", "Key", "Plan", "random_flow"]
 
+LARGEST = Resources(cpu=2.5, memory_mb=1500.0, gpu=0.5)
+"""The most that a task needs; a gang needs three times as much."""
+PERMITS = (Permit("a", 2), Permit("b", 1), Permit("a", 3, 1.0), Permit("c", 5, 60.0))
+"""What steps may need, some of them several."""
 Key = tuple[str, tuple[int, ...], int]
 """Step, index per open scope, iteration: the same task in every run."""
 
@@ -104,6 +108,9 @@ def random_flow(seed: int, *, max_depth: int = 3) -> Flow:
     blocks = [Block("plain", "start"), *middle, Block("plain", "end")]
     nodes: dict[str, StepNode] = {}
     builder.connect(blocks, None, nodes)
+    for node in list(nodes.values()):
+        if node.transition is Transition.PARALLEL:
+            nodes[node.next[0]] = replace(nodes[node.next[0]], permits=())  # a gang cannot wait for permits
     return Flow(Graph(flow="Random", start="start", end="end", steps=nodes), blocks, seed)
 
 
@@ -180,6 +187,12 @@ class _Builder:
             catches=may_catch and random.random() < 0.2,
             timeout_s=random.choice((None, None, 60.0)),
             is_async=random.random() < 0.4,
+            resources=Resources(
+                cpu=random.choice((None, None, 1.0, LARGEST.cpu)),
+                memory_mb=random.choice((None, None, 100.0, LARGEST.memory_mb)),
+                gpu=random.choice((None, None, None, LARGEST.gpu)),
+            ),
+            permits=tuple(permit for permit in PERMITS if random.random() < 0.2),
         )
 
 

@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 from asyncflow.machine.decide import step
 from asyncflow.machine.events import AttemptLaunched, AttemptSucceeded, RunStatus, TaskFailed
-from asyncflow.machine.evolve import fold
+from asyncflow.machine.evolve import evolve, fold
 from asyncflow.machine.facts import RunRequested
 from asyncflow.machine.ids import ManifestKey
-from asyncflow.machine.state import CloneKey, CloneSource
+from asyncflow.machine.state import UNITS, CloneKey, CloneSource, RunState
 from tests.property.flows import Flow, expected, random_flow
 from tests.property.world import RUN, Weather, World
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
 FAIR = Weather()
-ROUGH = Weather(failure=0.15, loss=0.1, our_fault=0.1, repeat=0.1, crash=0.05, limits=0.03, delay=0.2)
+ROUGH = Weather(
+    failure=0.15, loss=0.1, our_fault=0.1, repeat=0.1, crash=0.05, limits=0.03, recall=0.05, delay=0.2
+)
 ORIGIN = 9
 
 
@@ -93,6 +95,27 @@ def test_slots_are_never_exceeded(seed: int) -> None:
             assert list(running.values()).count(is_async) <= most[is_async]
         elif type(event).__name__ in ("AttemptSucceeded", "AttemptFailed", "AttemptLost", "AttemptCancelled"):
             running.pop(event.task, None)  # type: ignore[union-attr]
+
+
+@given(SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_what_is_launched_fits_the_machine_as_it_is_then(seed: int) -> None:
+    flow = random_flow(seed)
+    world = World(flow, Random(seed), ROUGH)
+    world.run()
+    state = RunState(graph=flow.graph)
+    for event in world.log:
+        evolve(state, event)
+        if isinstance(event, AttemptLaunched):
+            limits = state.limits
+            for total, unit, used, need in zip(
+                (limits.cpu, limits.memory_mb, limits.gpu),
+                UNITS,
+                state.used,
+                state.needs[state.tasks[event.task].step],
+                strict=True,
+            ):
+                assert total is None or not need or used <= round(total * unit)
 
 
 @given(SEEDS)

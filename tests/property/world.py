@@ -12,9 +12,12 @@ from asyncflow.machine.commands import Command, Launch, Stop
 from asyncflow.machine.decide import outstanding, step_all
 from asyncflow.machine.events import (
     AttemptSucceeded,
+    DriverChanged,
     Event,
     FactIgnored,
     Limits,
+    PermitsGranted,
+    PermitsReturned,
     RunFinished,
     ScopeOpened,
     TaskCloned,
@@ -24,6 +27,8 @@ from asyncflow.machine.facts import (
     CancelRequested,
     DriverStarted,
     Fact,
+    LimiterGranted,
+    LimiterRecalled,
     LimitsRequested,
     RunRequested,
     TimerFired,
@@ -35,6 +40,7 @@ from asyncflow.machine.graph import Transition
 from asyncflow.machine.ids import Attempt, ManifestKey
 from asyncflow.machine.invariants import check_invariants
 from asyncflow.machine.outcome import ErrorInfo, Failed, Succeeded
+from asyncflow.machine.rules.permits import permits_held, permits_spare, permits_wanted
 from asyncflow.machine.rules.timers import next_wake
 from asyncflow.machine.state import CloneKey, CloneSource, RunState
 from tests.property.flows import Flow, Key
@@ -54,6 +60,8 @@ class Weather:
     repeat: float = 0.0
     crash: float = 0.0
     limits: float = 0.0
+    recall: float = 0.0
+    """That permits are asked back although they are of use."""
     cancel: float = 0.0
     delay: float = 0.0
     """That time passes up to the next timer although attempts run: timeouts, grace times."""
@@ -80,6 +88,8 @@ class World:
     results: dict[Key, ManifestKey] = field(default_factory=dict)
     inputs: dict[Key, list[ManifestKey]] = field(default_factory=dict)
     was_cancelled: bool = False
+    given: dict[str, int] = field(default_factory=dict)
+    """Permits that the run was given and has not returned or used up, by limit."""
 
     def __post_init__(self) -> None:
         self.state = RunState(graph=self.flow.graph, clones=self.clones)
@@ -91,6 +101,9 @@ class World:
             async_slots=self.random.randint(3, 6),
             keep_going=self.keep_going,
             failure_grace_s=3.0,
+            cpu=self.random.choice((None, 8.0)),
+            memory_mb=self.random.choice((None, 4600.0)),
+            gpu=self.random.choice((None, 1.5)),
         )
         self.tell(RunRequested(at=self.now, run=RUN, user="u", limits=limits))
         for _ in range(most_turns):
@@ -108,9 +121,15 @@ class World:
             self.repeat()
         elif draw() < weather.limits:
             limits = self.state.limits._replace(
-                slots=self.random.randint(3, 8), async_slots=self.random.randint(3, 8)
+                slots=self.random.randint(2, 8),
+                async_slots=self.random.randint(2, 8),
+                cpu=self.random.choice((None, 2.0, 3.0, 5.0, 9.0)),
             )
             self.tell(LimitsRequested(at=self.now, limits=limits))
+        elif draw() < weather.recall and self.state.granted:
+            permit = self.random.choice(list(self.state.granted))
+            count = self.random.randint(1, 3)
+            self.tell(LimiterRecalled(at=self.now, permit=permit, count=count))
         elif draw() < weather.cancel:
             self.was_cancelled = True
             self.tell(CancelRequested(at=self.now, by="test", force=draw() < 0.3))
@@ -118,8 +137,10 @@ class World:
             self.proceed()
 
     def proceed(self) -> None:
-        """An attempt moves on, or time passes."""
+        """An attempt moves on, permits come or go, or time passes."""
         wake_at = next_wake(self.state)
+        if self.limit() and (not self.in_flight or self.random.random() < 0.5):
+            return
         if self.in_flight and (wake_at is None or self.random.random() >= self.weather.delay):
             attempts = list(self.in_flight)
             self.tell(*self.advance(self.random.choice(attempts)))
@@ -128,6 +149,19 @@ class World:
             self.tell(TimerFired(at=self.now))
         else:
             raise AssertionError(f"nothing can happen any more: {self.state}")
+
+    def limit(self) -> bool:
+        """Give some of the permits that are wanted, or take some that are spare, as a limiter does; False: none."""
+        wanted, spare = permits_wanted(self.state), permits_spare(self.state)
+        assert not wanted.keys() & spare.keys(), f"wanted are {wanted} and spare are {spare}"
+        if wanted and (not spare or self.random.random() < 0.5):
+            permit = self.random.choice(list(wanted))
+            count = self.random.randint(1, wanted[permit])
+            self.tell(LimiterGranted(at=self.now, permit=permit, count=count))
+        elif spare:
+            permit = self.random.choice(list(spare))
+            self.tell(LimiterRecalled(at=self.now, permit=permit, count=spare[permit]))
+        return bool(wanted or spare)
 
     def advance(self, attempt: Attempt) -> list[Fact]:
         """An attempt in flight starts, or ends."""
@@ -167,7 +201,7 @@ class World:
     def repeat(self) -> None:
         """Say once more what was said, perhaps long ago; it may change nothing."""
         fact = self.random.choice(self.told)
-        if isinstance(fact, (CancelRequested, LimitsRequested, DriverStarted, TimerFired)):
+        if isinstance(fact, _REPEATABLE):
             return
         attempt = getattr(fact, "attempt", None)
         if isinstance(attempt, Attempt) and attempt in self.in_flight and not isinstance(fact, WorkerStarted):
@@ -207,6 +241,9 @@ class World:
         for command in turn.commands:
             self._do(command)
         check_invariants(self.state)
+        for permit, held in permits_held(self.state).items():
+            limit = self.state.permit_limits[permit]
+            assert held <= limit, f"{held} permits of {permit} are held, of {limit}"
 
     def key_of(self, launch: Launch) -> Key:
         """Name a task by where it stands."""
@@ -220,6 +257,7 @@ class World:
         assert command.attempt not in self.in_flight, f"{command.attempt} is launched twice"
         assert command.attempt not in {launch.attempt for launch in self.launches[-50:]}
         self.in_flight[command.attempt] = command
+        self._use_permits(command)
         self.launches.append(command)
         key = self.key_of(command)
         self.keys[command.attempt.task] = key
@@ -234,11 +272,29 @@ class World:
             key = self.keys[event.task]
             assert key not in self.results, f"{key} succeeded twice"
             self.results[key] = ManifestKey(RUN, event.task, event.number)
+        elif isinstance(event, PermitsGranted):
+            self.given[event.permit] = self.given.get(event.permit, 0) + event.count
+        elif isinstance(event, PermitsReturned):
+            self.given[event.permit] -= event.count
+        elif isinstance(event, DriverChanged):
+            self.given.clear()
         elif isinstance(event, TaskCloned):
             frames = event.frames if event.frames is not None else self._frames_of(event)
             key = (event.step, tuple(index for _, index in frames), event.iteration)
             assert key not in self.results, f"{key} was cloned twice"
             self.results[key] = event.origin
+
+    def _use_permits(self, launch: Launch) -> None:
+        """No attempt begins without every permit of its step."""
+        steps = self.flow.graph.steps
+        for permit in steps[launch.step].permits:
+            given = self.given.get(permit.id, 0)
+            if permit.per_s is None:
+                used = sum(permit in steps[other.step].permits for other in self.in_flight.values())
+                assert used <= given, f"{used} attempts run with {given} permits of {permit.id}"
+            else:
+                assert given > 0, f"{launch} begins without a permit of {permit.id}"
+                self.given[permit.id] -= 1
 
     def _frames_of(self, event: TaskCloned) -> tuple[tuple[int, int], ...]:
         opened = next(
@@ -247,3 +303,14 @@ class World:
             if isinstance(known, ScopeOpened) and known.task == event.scope
         )
         return (*opened.frames, (opened.task, event.index))
+
+
+_REPEATABLE = (
+    CancelRequested,
+    DriverStarted,
+    LimiterGranted,
+    LimiterRecalled,
+    LimitsRequested,
+    TimerFired,
+)
+"""What means something when it is said again."""
