@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncflow.machine.events import RunStatus
-from asyncflow.machine.evolve import is_stale
 from asyncflow.machine.graph import Transition
 from asyncflow.machine.state import (
     Needs,
@@ -118,9 +117,6 @@ def _timer_problems(state: RunState) -> Iterator[str]:
     for timer in _due_timers(state):
         if timer not in known:
             yield f"{timer} is missing"
-    for timer in state.timers:
-        if timer.kind is not TimerKind.STOP and not is_stale(state, timer) and timer.task not in state.tasks:
-            yield f"{timer} is of no task"
 
 
 def _due_timers(state: RunState) -> Iterator[Timer]:

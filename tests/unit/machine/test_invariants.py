@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from asyncflow.machine.events import Limits
+from asyncflow.machine.events import Limits, RunStatus
 from asyncflow.machine.graph import Graph, RetryPolicy
 from asyncflow.machine.ids import Frame
 from asyncflow.machine.invariants import MachineBug, check_invariants
 from asyncflow.machine.state import Needs, RunState, TaskStatus
-from tests.unit.machine.bench import Bench, foreach
+from tests.unit.machine.bench import Bench, foreach, split
 
 Spoil = Callable[[RunState], object]
 
@@ -29,6 +31,21 @@ def _set_of_scope(name: str, value: object) -> Spoil:
     return lambda state: setattr(state.scopes[1], name, value)
 
 
+def _complete(state: RunState) -> None:
+    """All branches have arrived, and nobody noticed."""
+    scope = state.scopes[1]
+    scope.cursor = scope.arrivals = scope.width = 1
+    scope.tasks = array("q", [9])
+    state.open_scopes.clear()
+
+
+def _open_another_before(state: RunState) -> None:
+    """A scope that stands behind another although it was opened before it."""
+    scope = replace(state.scopes[1], task=2, opened=0)
+    state.scopes[2] = scope
+    state.open_scopes[2] = None
+
+
 SPOILED: dict[str, Spoil] = {
     "queued are": _set_of_task(2, "status", TaskStatus.QUEUED),
     "running are": lambda state: state.running.pop(2),
@@ -43,6 +60,18 @@ SPOILED: dict[str, Spoil] = {
     "which it cannot": _set_of_task(2, "frames", (Frame(1, 50),)),
     "waits for no time": _set_of_task(3, "wake_at", None),
     "join [2] before": _set_of_task(2, "closes", 1),
+    "joins [2, 3]": lambda state: [setattr(state.tasks[task], "closes", 1) for task in (2, 3)],
+    "has no join": _complete,
+    "closes scope None": _set_of_task(2, "step", "join"),
+    "at the end inside of a scope": _set_of_task(2, "step", "end"),
+    "running async tasks": _set("running_async", 1),
+    "use the permits": _set("in_use", {"concurrency:x": 1}),
+    "that is none": _set("granted", {"concurrency:x": 0}),
+    "are of no step": _set("granted", {"concurrency:x": 1}),
+    "by step they are": lambda state: state.open_by_split.clear(),
+    "branches are no tasks yet": lambda state: state.unborn.update(start=7),
+    "in order of opening": _open_another_before,
+    "something is left of it": _set("status", RunStatus.SUCCEEDED),
 }
 
 
@@ -74,5 +103,6 @@ def test_a_graph_survives_the_way_to_the_log_and_back() -> None:
 
 def test_the_steps_after_a_step_are_told_in_graph_order() -> None:
     assert foreach().descendants("start") == ("work", "join", "end")
+    assert split({}, {}).descendants("start") == ("big", "small", "join", "end")
     with pytest.raises(KeyError):
         foreach().join_of("end")

@@ -201,7 +201,7 @@ def test_the_smallest_limit_of_a_key_counts_and_windows_are_limits_of_their_own(
 
 
 def test_permits_are_got_in_one_order_everywhere_and_starts_last() -> None:
-    node = linear(permits=(STARTS, OTHER, Permit("api", 7), AT_A_TIME)).steps["work"]
+    node = linear(permits=(STARTS, OTHER, Permit("api", 7), AT_A_TIME, Permit("api", 6))).steps["work"]
     assert permits_of(node) == (AT_A_TIME, OTHER, STARTS)
 
 
