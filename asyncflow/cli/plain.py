@@ -15,7 +15,7 @@ from asyncflow.cli.messages import Message, Story
 from asyncflow.cli.writer import Writer, file_sink
 from asyncflow.machine import events as ev
 from asyncflow.machine.graph import Graph
-from asyncflow.machine.ids import Attempt
+from asyncflow.machine.ids import PARAMETERS_TASK, Attempt
 
 __all__ = ["PlainUI", "Stamp"]
 
@@ -81,9 +81,11 @@ class PlainUI:
         self._flush(lines)
 
     def lines(self, attempt: Attempt, stream: str, text: bytes) -> None:
-        """Show what a task printed."""
-        if self._story.is_started(attempt.task):
-            self._show(attempt.task, text)
+        """Show what a task printed, or what was printed in an async worker outside of its tasks."""
+        if attempt.task == PARAMETERS_TASK:
+            self._show(f"{self._story.run}/async-worker/{attempt.number}", text)
+        elif self._story.is_started(attempt.task):
+            self._show(self._story.place(attempt.task), text)
         else:
             self._held.setdefault(attempt.task, []).append(text)
 
@@ -99,12 +101,12 @@ class PlainUI:
 
     def _release(self, task: int) -> None:
         for text in self._held.pop(task):
-            self._show(task, text)
+            self._show(self._story.place(task), text)
 
-    def _show(self, task: int, text: bytes) -> None:
+    def _show(self, place: str, text: bytes) -> None:
         if self._is_terminal:
             text = terminal.visible_bytes(text)
-        prefix = f"{self._stamp(time.time())} [{self._story.place(task)}] ".encode()
+        prefix = f"{self._stamp(time.time())} [{place}] ".encode()
         body = text[:-1] if text.endswith(b"\n") else text
         self._writer.put(b"%b%b\n" % (prefix, body.replace(b"\n", b"\n" + prefix)))
 

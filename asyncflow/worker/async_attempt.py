@@ -19,9 +19,9 @@ import anyio
 import anyio.to_thread
 
 from asyncflow.errors import StoreError
-from asyncflow.flow.spec import artifacts_of
 from asyncflow.machine.outcome import Failed, Outcome
 from asyncflow.store.manifest import ArtifactRecord
+from asyncflow.worker import report
 from asyncflow.worker.async_streams import OWNER
 from asyncflow.worker.attempt import Prepared, show
 from asyncflow.worker.binding import Binding, Origins
@@ -38,6 +38,7 @@ __all__ = ["AsyncAttempt", "StepStopped", "prepare_async"]
 _LEAKED_S = 1.0
 """How long tasks that a step left running may take to end once they are cancelled."""
 _MOST_NAMED = 5
+_NO_ARTIFACTS = ("_binding", "_next")
 
 Result = TypeVar("Result")
 
@@ -74,6 +75,16 @@ class AsyncAttempt(Prepared):
     """The task of the step itself; None before it has begun."""
     _is_stopped = False
     _has_left_step = False
+
+    async def run_and_report(self) -> bytes | None:
+        """Run the attempt as `run_here` does; return its report. Never raises, as others share the loop."""
+        try:
+            outcome = await self.run_here()
+            return None if outcome is None else report.encode(self._spec.attempt, outcome)
+        except Exception as error:  # noqa: BLE001 - what we have done wrong must not end the other attempts
+            told = info_of(error)
+            show(told)
+            return report.encode(self._spec.attempt, Failed(error=told))
 
     async def run_here(self) -> Outcome | None:
         """Run the attempt and leave its manifest; say how it ended. None: it was abandoned meanwhile.
@@ -118,11 +129,14 @@ class AsyncAttempt(Prepared):
 
     def place(self) -> str:
         """Return `file:line` where the step waits, in the user's code; empty if that cannot be told."""
-        stack: list[FrameType] = [] if self.task is None else self.task.get_stack()
-        frames = [frame for frame in stack if frame.f_code.co_filename.startswith(self._info.file)]
-        if not frames:
-            return ""
-        return f"{frames[-1].f_code.co_filename}:{frames[-1].f_lineno}"
+        found = ""
+        waiting: Any = None if self.task is None else self.task.get_coro()  # Any: whatever is awaited
+        while waiting is not None:
+            frame: FrameType | None = getattr(waiting, "cr_frame", None)
+            if frame is not None and frame.f_code.co_filename == self._info.file:
+                found = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            waiting = getattr(waiting, "cr_await", None)
+        return found
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._started.pop(task, None)
@@ -191,8 +205,8 @@ class AsyncAttempt(Prepared):
         sys.stderr.write(f"asyncflow: {text}\n")
 
     async def _settle_here(self, binding: Binding) -> dict[str, ArtifactRecord]:
-        made = {} if self._flow is None else artifacts_of(self._flow)
-        if all(is_light(value) for name, value in made.items() if not binding.is_untouched(name, value)):
+        made = {} if self._flow is None else vars(self._flow)
+        if all(name in _NO_ARTIFACTS or is_light(value) for name, value in made.items()):
             return self._settle(binding)
         return await self._on_thread(partial(self._settle, binding))
 

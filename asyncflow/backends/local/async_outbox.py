@@ -18,6 +18,8 @@ __all__ = ["AsyncOutbox"]
 
 _MOST_BYTES = 1 << 20
 """More than this is not kept: who writes waits until half of it has gone."""
+_SOON_BYTES = 1 << 13
+"""With this much the scheduler need not wait for the end of the turn, which may be long when a thousand tasks begin."""
 
 
 class AsyncOutbox:
@@ -56,6 +58,8 @@ class AsyncOutbox:
         with self._lock:
             self._frame_prints(token)
             self._out += told(kind, token, body)
+            if len(self._out) > _SOON_BYTES and not self._has_writer:
+                self._send()
             self._check()
 
     def write(self, token: int, stream: int, data: bytes) -> None:

@@ -7,6 +7,8 @@ frames, what becomes of them goes back in batches (`async_outbox`). It runs unti
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import os
 import signal
 import socket
@@ -19,9 +21,7 @@ from anyio.abc import TaskGroup
 
 from asyncflow.backends.local.async_outbox import AsyncOutbox
 from asyncflow.backends.local.wire import Frames, Told, Verb, unpack_task
-from asyncflow.machine.outcome import Outcome
 from asyncflow.store.local import LocalStore
-from asyncflow.worker import report
 from asyncflow.worker.async_attempt import AsyncAttempt, prepare_async
 from asyncflow.worker.async_streams import OWNER, share_process
 from asyncflow.worker.binding import Origins
@@ -33,6 +33,8 @@ __all__ = ["AsyncWorker", "serve_tasks"]
 _RECEIVE_BYTES = 1 << 18
 _FORCED_S = 0.25
 """How long an attempt that is to end at once may take to do so when cancelled, before it is abandoned."""
+_GARBAGE = 20_000
+"""New objects before the youngest are looked through."""
 _THREADS = 4
 """Attempts that may store large artifacts at the same time."""
 
@@ -40,15 +42,32 @@ _THREADS = 4
 def serve_tasks(control_fd: int, flow_class: type, run_spec: RunSpec) -> NoReturn:
     """Run attempts as the scheduler sends them, until it is gone."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.unraisablehook = sys.__unraisablehook__
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)  # by default a collection would walk a thousand waiting tasks again and again
     selector = WatchedSelector()
     worker = AsyncWorker(socket.socket(fileno=control_fd), flow_class, run_spec, selector)
 
     def make_loop() -> asyncio.AbstractEventLoop:
-        return asyncio.SelectorEventLoop(selector)
+        return _Loop(selector)
 
     anyio.run(worker.serve, backend_options={"loop_factory": make_loop})
     os._exit(0)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that goes on when a task calls `sys.exit`: asyncio gives the exception to the task, and to the loop."""
+
+    def run_forever(self) -> None:
+        """Run until `stop` is called."""
+        is_over = False
+        while not is_over:
+            try:
+                super().run_forever()
+                is_over = True
+            except (SystemExit, KeyboardInterrupt) as error:
+                logging.getLogger(__name__).debug("a task has raised %r", error)
 
 
 class AsyncWorker:
@@ -123,9 +142,9 @@ class AsyncWorker:
         attempt.threads = self._threads
         self._attempts[token] = attempt
         self._outbox.tell(Told.STARTED, token)
-        outcome: Outcome | None = await attempt.run_here()
-        if self._attempts.pop(token, None) is not None and outcome is not None:
-            self._outbox.tell(Told.REPORT, token, report.encode(spec.attempt, outcome))
+        told = await attempt.run_and_report()
+        if self._attempts.pop(token, None) is not None and told is not None:
+            self._outbox.tell(Told.REPORT, token, told)
 
     async def _force(self, attempt: AsyncAttempt) -> None:
         """End an attempt whatever it does: cancel it, and if that does not help, give it up."""

@@ -143,6 +143,7 @@ class LocalBackend:
         flight.is_forced |= force
         if flight.worker is not None:
             self._pool.stop(flight, force=force)
+            self._tell(is_certain=force)  # `facts` is to look whether it does end
         elif flight.spec is not None:
             self._outbox.withdraw(flight)
             self._lose(flight, "stopped before its process was started")
