@@ -205,7 +205,8 @@ class AsyncAttempt(Prepared):
         sys.stderr.write(f"asyncflow: {text}\n")
 
     async def _settle_here(self, binding: Binding) -> dict[str, ArtifactRecord]:
-        made = {} if self._flow is None else vars(self._flow)
+        flow: object = self._flow
+        made: dict[str, object] = {} if flow is None else vars(flow)
         if all(name in _NO_ARTIFACTS or is_light(value) for name, value in made.items()):
             return self._settle(binding)
         return await self._on_thread(partial(self._settle, binding))
