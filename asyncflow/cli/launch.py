@@ -19,6 +19,7 @@ from asyncflow.cli.options import RunOptions
 from asyncflow.cli.terminal import Span, Style
 from asyncflow.errors import ExitCode, PlatformError, UserError
 from asyncflow.machine.graph import Resources
+from asyncflow.store.layout import temporary_directory
 from asyncflow.version import __version__
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def drive(
     """
     from asyncflow.backends.local import fork_zygote
 
-    zygote = fork_zygote(flow.flow_class)
+    zygote = fork_zygote(flow.flow_class, scratch=temporary_directory(home))
     from asyncflow.runtime.api import continue_run, start_run  # asyncio and SQLite, not before the fork
 
     request = make_request()

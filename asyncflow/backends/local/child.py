@@ -12,17 +12,23 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
-from asyncflow.backends.local.processes import be_subreaper, die_with_parent, flush_c_streams, kill_group
+from asyncflow.backends.local.processes import (
+    be_subreaper,
+    die_with_parent,
+    flush_c_streams,
+    has_children,
+    kill_group,
+)
 from asyncflow.backends.local.wire import marker
 from asyncflow.endings import flush_streams, run_exit_functions
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Failed, Outcome
-from asyncflow.worker import report
+from asyncflow.worker import rehearsal, report
 
 __all__ = [
     "ALONE",
@@ -31,6 +37,7 @@ __all__ = [
     "hold_sigterm",
     "open_streams",
     "perform",
+    "rehearse",
     "stop_on_sigterm",
     "watch_parent",
 ]
@@ -39,36 +46,46 @@ ALONE = 175
 """Exit code of a task's process that has reported and leaves no process behind; the zygote need not look for any."""
 _STOPPED = 128 + signal.SIGTERM
 _STOP_AGAIN_S = 0.02
-_ALL_KINDS = 0x40000000 if sys.platform == "linux" else 0  # __WALL of wait(2)
 _SIGCHLD = int(signal.SIGCHLD)
 _SIGTERM = int(signal.SIGTERM)
 _SIG_DFL = int(signal.SIG_DFL)
 _SIG_UNBLOCK = int(signal.SIG_UNBLOCK)
-# Of `signal` without its enums, which would be a dozen pages more to copy.
+# Looked up once: looking a name up in a module touches the pages of the name, the module and its type, in every task's
+# process anew. Of `signal` without its enums, which would be a dozen pages more.
 _set_handler: Callable[[int, int], object] = import_module("_signal").signal
 _set_mask: Callable[[int, list[int]], object] = import_module("_signal").pthread_sigmask
+_set_wakeup_fd: Callable[[int], int] = import_module("_signal").set_wakeup_fd
+_close, _dup2, _write, _exit = os.close, os.dup2, os.write, os._exit
+_getpid, _getppid, _setpgid = os.getpid, os.getppid, os.setpgid
+_enable_gc = gc.enable
 
 
 class TaskStopped(SystemExit):
     """The scheduler asked the task to stop (cancel, timeout). Raised in the step, so that its `finally` blocks run."""
 
 
-def become_task(parent: int, stdout_fd: int, stderr_fd: int) -> None:
+def become_task(parent: int, stdout_fd: int, stderr_fd: int, others: Sequence[int]) -> None:
     """Turn a fork of the zygote into a task's process: its own group, its own streams, dead when the zygote dies.
 
     A group and not a session: the zygote's session has no terminal, and where the kernel schedules by session
     (autogroup), one for each task would cost 30 us and leave the scheduler a small share of a busy machine.
+
+    Args:
+        parent: The zygote.
+        stdout_fd: Becomes 1.
+        stderr_fd: Becomes 2.
+        others: The zygote's own descriptors, closed.
     """
     die_with_parent()
-    if os.getppid() != parent:
-        os._exit(1)
-    os.setpgid(0, 0)
+    if _getppid() != parent:
+        _exit(1)
+    _setpgid(0, 0)
     be_subreaper()
-    os.dup2(stdout_fd, 1)
-    os.dup2(stderr_fd, 2)
-    os.close(stdout_fd)
-    os.close(stderr_fd)
-    signal.set_wakeup_fd(-1)
+    _dup2(stdout_fd, 1)
+    _dup2(stderr_fd, 2)
+    for fd in (stdout_fd, stderr_fd, *others):
+        _close(fd)
+    _set_wakeup_fd(-1)
     _set_handler(_SIGCHLD, _SIG_DFL)
 
 
@@ -131,14 +148,14 @@ def _stream(fd: int) -> io.TextIOWrapper:
 
 def perform(work: Callable[[], Outcome], attempt: Attempt, report_fd: int) -> NoReturn:
     """Run an attempt, report it, do what a program does at its end, and end the process."""
-    own = os.getpid()
+    own = _getpid()
     code = 1
     streams = (sys.stdout, sys.stderr)
     try:
         _set_mask(_SIG_UNBLOCK, [_SIGTERM])
-        gc.enable()
+        _enable_gc()
         outcome = work()
-        if os.getpid() == own:
+        if _getpid() == own:
             _send(report_fd, attempt, outcome)
             run_exit_functions()
         code = int(isinstance(outcome, Failed))
@@ -151,25 +168,26 @@ def perform(work: Callable[[], Outcome], attempt: Attempt, report_fd: int) -> No
     finally:
         flush_streams(*streams)
         flush_c_streams()
-        os._exit(ALONE if code <= 1 and _is_alone() else code)
+        _exit(ALONE if code <= 1 and not has_children() else code)
+
+
+def rehearse(directory: str) -> None:
+    """Do once in the zygote, several times over, what every task does from its step to its report."""
+    with open(os.devnull, "wb") as nowhere:
+
+        def tell(attempt: Attempt, outcome: Outcome) -> None:
+            _send(nowhere.fileno(), attempt, outcome)
+            flush_streams()
+
+        rehearsal.rehearse(directory, tell)
 
 
 def _send(fd: int, attempt: Attempt, outcome: Outcome) -> None:
     """Send the report in one message; a scheduler that is gone will find the manifest."""
     try:
-        os.write(fd, report.encode(attempt, outcome))
+        _write(fd, report.encode(attempt, outcome))
     except OSError:
         try:
             os.write(fd, marker(attempt))
         except OSError:
             return
-
-
-def _is_alone() -> bool:
-    """Say whether nothing is left of what this process has started: orphans below it are its children."""
-    try:
-        while os.waitpid(-1, os.WNOHANG | _ALL_KINDS)[0]:
-            pass
-    except ChildProcessError:
-        return True
-    return False

@@ -89,7 +89,9 @@ class Nursery:
         flow_class: The flow whose steps children run.
     """
 
-    def __init__(self, control: socket.socket, report_fd: int, flow_class: type) -> None:
+    def __init__(
+        self, control: socket.socket, report_fd: int, flow_class: type, scratch: str | None = None
+    ) -> None:
         self._control = control
         self._report_fd = report_fd
         self._flow_class = flow_class
@@ -98,6 +100,7 @@ class Nursery:
         self._descriptors: deque[int] = deque()
         self._run: RunSpec | None = None
         """None until the scheduler has told."""
+        self._scratch = scratch
         self._origins = Origins(LocalStore(""))
         self._spawns = False
         self._pids: dict[int, int] = {}
@@ -141,11 +144,14 @@ class Nursery:
         os.set_blocking(reader, False)
         os.set_blocking(writer, False)
         self._wakeup = (reader, writer)
+        self._own_fds = (self._control.fileno(), reader, writer, *(self._life or ())[1:])
         signal.signal(signal.SIGCHLD, _wake)
         child.hold_sigterm()
         child.stop_on_sigterm()
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         preload(self._flow_class)
+        if self._scratch:
+            child.rehearse(self._scratch)
         if has_async_steps(self._flow_class):
             from asyncflow.backends.local import async_worker  # noqa: F401 # pyright: ignore[reportUnusedImport]
         gc.collect()
@@ -252,12 +258,8 @@ class Nursery:
 
     def _be_child(self, launch: _Launch) -> NoReturn:
         try:
-            child.become_task(self._pid, launch.stdout_fd, launch.stderr_fd)
-            os.close(self._control.detach())
-            os.close(self._wakeup[0])
-            os.close(self._wakeup[1])
+            child.become_task(self._pid, launch.stdout_fd, launch.stderr_fd, self._own_fds)
             if self._life is not None:
-                os.close(self._life[1])
                 child.watch_parent(self._life[0])
             child.perform(launch.work, launch.attempt, self._report_fd)
         except BaseException as error:
@@ -342,8 +344,10 @@ class Nursery:
                 os.read(self._wakeup[0], 4096)
 
 
-def serve_and_exit(control: socket.socket, report_fd: int, flow_class: type) -> NoReturn:
-    """Be the zygote until the scheduler is gone, then end the process without a word."""
+def serve_and_exit(
+    control: socket.socket, report_fd: int, flow_class: type, *, scratch: str | None = None
+) -> NoReturn:
+    """Be the zygote until the scheduler is gone, then end the process without a word. `scratch`: see `fork_zygote`."""
     code = 1
     try:
         null = os.open(os.devnull, os.O_RDWR)
@@ -351,7 +355,7 @@ def serve_and_exit(control: socket.socket, report_fd: int, flow_class: type) -> 
         os.dup2(null, 1)
         os.close(null)
         child.open_streams()
-        Nursery(control, report_fd, flow_class).serve()
+        Nursery(control, report_fd, flow_class, scratch).serve()
         code = 0
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)

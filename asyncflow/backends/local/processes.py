@@ -15,6 +15,7 @@ __all__ = [
     "children_of",
     "die_with_parent",
     "flush_c_streams",
+    "has_children",
     "kill_group",
     "kill_process",
     "name_process",
@@ -22,12 +23,17 @@ __all__ = [
     "read_proc",
 ]
 
+_SIGKILL = int(signal.SIGKILL)
+_ANY_CHILD = os.WNOHANG | (0x40000000 if sys.platform == "linux" else 0)  # __WALL of wait(2)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None)
 _IS_LINUX = sys.platform == "linux"
+# Looked up once: each of these lookups would cost every task's process pages of its own.
+_prctl = _libc.prctl if _IS_LINUX else None
+_waitpid, _fflush = _libc.waitpid, _libc.fflush
 
 
 class Relative(NamedTuple):
@@ -40,23 +46,30 @@ class Relative(NamedTuple):
 
 def be_subreaper() -> bool:
     """Become the parent of every descendant that loses its own. False where the system does not know this."""
-    return _IS_LINUX and _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    return _prctl is not None and _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def die_with_parent() -> bool:
     """Be killed when the parent dies. False where the system does not know this. The parent may be dead already."""
-    return _IS_LINUX and _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) == 0
+    return _prctl is not None and _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) == 0
+
+
+def has_children() -> bool:
+    """Reap what has ended; say whether any child is left. Without the exception that `os.waitpid` raises of none."""
+    while (pid := _waitpid(-1, None, _ANY_CHILD)) > 0:
+        pass
+    return pid == 0
 
 
 def name_process(name: bytes) -> None:
     """Set the name that `ps` shows and forks inherit, at most 15 bytes. Does nothing where that is not possible."""
-    if _IS_LINUX:
-        _libc.prctl(_PR_SET_NAME, name, 0, 0, 0)
+    if _prctl is not None:
+        _prctl(_PR_SET_NAME, name, 0, 0, 0)
 
 
 def flush_c_streams() -> None:
     """Write out what C code has printed and the C library still holds."""
-    _libc.fflush(None)
+    _fflush(None)
 
 
 def kill_process(pid: int) -> bool:

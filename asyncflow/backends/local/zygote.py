@@ -164,7 +164,7 @@ class Zygote:
         ]
 
 
-def fork_zygote(flow_class: type, *, subreaper: bool = True) -> Zygote:
+def fork_zygote(flow_class: type, *, subreaper: bool = True, scratch: str | None = None) -> Zygote:
     """Fork the zygote from this process, which has imported the flow and has no thread and no event loop yet.
 
     Returns at once; the zygote gets ready meanwhile. It dies with this process.
@@ -173,6 +173,8 @@ def fork_zygote(flow_class: type, *, subreaper: bool = True) -> Zygote:
         flow_class: The flow.
         subreaper: Make this process the parent of what a killed zygote leaves behind. Only for a process that is
             the scheduler and nothing else.
+        scratch: A directory in which the zygote may rehearse (`worker.rehearsal`), which makes tasks cheaper. None: it
+            does not.
 
     Raises:
         PlatformError: It cannot be started.
@@ -200,7 +202,7 @@ def fork_zygote(flow_class: type, *, subreaper: bool = True) -> Zygote:
             os.setsid()
             from asyncflow.backends.local.nursery import serve_and_exit  # what only the zygote needs
 
-            serve_and_exit(control, reports.detach(), flow_class)
+            serve_and_exit(control, reports.detach(), flow_class, scratch=scratch)
         finally:
             os._exit(1)
     control.close()
