@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from random import random
 from types import TracebackType
 from typing import Self
@@ -46,6 +47,8 @@ POLL_S = (0.002, 0.05)
 """Shortest and longest wait between two looks at a ledger that had nothing to give, seconds."""
 HOLDING_S = 0.1
 """Wait between two looks whether others want what is held, seconds."""
+TOUCH_S = 600.0
+"""How often a run says that its file is not old, for those who clear old files away, seconds."""
 CLOSE_S = 5.0
 
 
@@ -83,7 +86,10 @@ class _Account:
     heard_at: float = 0.0
     """When the ledger was last told."""
     signature: Signature | None = None
+    has_asked: bool = False
+    """The ledger may hold something for this run, an answer that was not waited for included."""
     has_warned: bool = False
+    has_failed: bool = False
 
     @property
     def target(self) -> int:
@@ -121,6 +127,7 @@ class Limiter:
             for several in state.permits.values()
             for permit in several
         }
+        self._touched_at = machine_time()
         self._launched: dict[Attempt, tuple[str, ...]] = {}
         """Attempts whose start is not past, with the limits on starts that they count against."""
         self._past_at: dict[Attempt, float] = {}
@@ -223,11 +230,12 @@ class Limiter:
         assert self._shared is not None
         held = min(account.have, account.target)
         offer = self._offer(self._shared, account, held=held, wants=account.needs.wanted, started=started)
+        account.has_asked = True
         answer = await anyio.to_thread.run_sync(self._exchange, account, offer)
         now = machine_time()
         if answer is None:
             account.started = started + account.started
-            account.look_at = now + POLL_S[0] * (0.5 + random())
+            account.look_at = now + self._pause(account)
             return
         account.have = offer.held + answer.given
         account.told_wants = offer.wants - answer.given
@@ -246,11 +254,12 @@ class Limiter:
             self._changed.set()
 
     def _look_later(self, account: _Account, now: float) -> None:
-        if account.told_wants:
-            account.look_at = now + account.pause_s * (0.5 + random() / 2)
-            account.pause_s = min(POLL_S[1], 2 * account.pause_s)
-        else:
-            account.look_at = now + HOLDING_S
+        account.look_at = now + (self._pause(account) if account.told_wants else HOLDING_S)
+
+    def _pause(self, account: _Account) -> float:
+        """Return a wait that grows from time to time, spread so that runs do not ask in step."""
+        pause_s, account.pause_s = account.pause_s, min(POLL_S[1], 2 * account.pause_s)
+        return pause_s * (0.5 + random() / 2)
 
     def _note_launched(self, event: ev.AttemptLaunched) -> None:
         permits = self._state.permits.get(self._state.tasks[event.task].step, ())
@@ -289,14 +298,37 @@ class Limiter:
         return LimitsDirectory(self._path or find_directory())
 
     def _exchange(self, account: _Account, offer: Offer) -> Answer | None:
+        """Ask the ledger; None where it cannot be asked now."""
+        try:
+            return self._ask_ledger(account, offer)
+        except FileNotFoundError:
+            self._reopen()
+        except OSError as error:
+            if not account.has_failed:
+                _log.warning(
+                    "%s: the limit of %s waits for its ledger: %s", self._run, account.permit.key, error
+                )
+            account.has_failed = True
+        return None
+
+    def _ask_ledger(self, account: _Account, offer: Offer) -> Answer | None:
         assert self._shared is not None
-        permit = account.permit
+        permit, now = account.permit, machine_time()
+        if now - self._touched_at >= TOUCH_S:
+            self._shared.touch()
+            self._touched_at = now
         with self._shared.opened(permit.id, permit.per_s) as ledger:
             if ledger is None:
                 return None
-            answer = exchange(ledger, offer, machine_time(), self._shared.is_alive)
+            answer = exchange(ledger, offer, now, self._shared.is_alive)
         account.signature = self._shared.signature(permit.id)
         return answer
+
+    def _reopen(self) -> None:
+        """The directory was cleared away: make it again, and say there what is held when that is next told."""
+        cleared, self._shared = self._shared, self._open()
+        if cleared is not None:
+            cleared.close()
 
     def _close(self) -> None:
         shared, self._shared = self._shared, None
@@ -305,10 +337,10 @@ class Limiter:
         now = machine_time()
         for name, account in self._accounts.items():
             started = [*account.started, *[now] * account.under_way]
-            if not account.have and not started:
+            if not account.has_asked:
                 continue
             offer = self._offer(shared, account, held=0, wants=0, started=started)
-            with shared.opened(name, account.permit.per_s) as ledger:
+            with suppress(OSError), shared.opened(name, account.permit.per_s) as ledger:
                 if ledger is not None:  # else they are free as soon as this holder is seen to be gone
                     exchange(ledger, offer, now, shared.is_alive)
         shared.close()

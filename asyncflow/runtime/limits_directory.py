@@ -127,6 +127,10 @@ class LimitsDirectory:
             os.close(self._life)
             self._life = -1
 
+    def touch(self) -> None:
+        """Keep the holder's file from looking old. Raises FileNotFoundError if it was cleared away."""
+        os.utime(self._owner(self.token))
+
     def is_alive(self, token: str) -> bool:
         """Tell whether a holder lives. What is left of a dead one is removed."""
         path = self._owner(token)
