@@ -150,9 +150,11 @@ async def test_another_runs_smaller_limit_counts_and_is_said_once(
     place: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="asyncflow.runtime.limits"):
-        async with running("one", Permit("gate", 1)), running("two", Permit("gate", 9)) as two:
-            with anyio.move_on_after(0.3):
-                await two.until(lambda: len(two.running) > 1)
+        async with running("one", Permit("gate", 1)) as one:
+            await one.until(lambda: bool(one.running))
+            async with running("two", Permit("gate", 9)) as two:
+                with anyio.move_on_after(0.3):
+                    await two.until(lambda: len(two.running) > 0)
     said = [record.getMessage() for record in caplog.records]
     assert said == [
         "two: another run on this machine gives 1 as the limit of gate, this one 9. The smaller counts."
