@@ -18,6 +18,7 @@ import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from random import random
 from types import TracebackType
 from typing import Self
@@ -45,7 +46,7 @@ START_S = 0.25
 """An attempt's start is past so long after it was reported: until then its call may be on the way, seconds."""
 POLL_S = (0.002, 0.05)
 """Shortest and longest wait between two looks at a ledger that had nothing to give, seconds."""
-HOLDING_S = 0.1
+HOLDING_S = 0.25
 """Wait between two looks whether others want what is held, seconds."""
 TOUCH_S = 600.0
 """How often a run says that its file is not old, for those who clear old files away, seconds."""
@@ -185,7 +186,7 @@ class Limiter:
             for account in self._accounts.values()
             if account.unseen == 0 and not account.is_idle
         ]
-        times += list(self._past_at.values())[:1]
+        times += islice(self._past_at.values(), 1)
         with anyio.move_on_after(max(0.0, min(times) - machine_time()) if times else None):
             await self._changed.wait()
 
@@ -220,7 +221,9 @@ class Limiter:
         if account.permit.per_s is not None and (wanted or account.started):
             return True
         assert self._shared is not None
-        if now - account.heard_at >= SEEN_S or self._shared.signature(account.permit.id) != account.signature:
+        if account.told_wants and now - account.heard_at >= SEEN_S:
+            return True
+        if self._shared.signature(account.permit.id) != account.signature:
             return True
         self._look_later(account, now)
         return False
@@ -276,7 +279,8 @@ class Limiter:
             self._accounts[name].started.append(at)
 
     def _note_all_past(self, now: float) -> None:
-        for attempt, at in list(self._past_at.items()):
+        while self._past_at:
+            attempt, at = next(iter(self._past_at.items()))
             if at > now:
                 return
             self._note_past(attempt, at)
