@@ -18,7 +18,16 @@ from benchmarks.runner import Result, run_workload, to_data
 from benchmarks.table import table_of, verdicts_of
 from benchmarks.workloads import Sizes, Workload, workloads
 
-TINY = Sizes(foreach=10, wide_foreach=20, sequence=5, simulated=(1_000,), array_mb=16, resumed=20, idle_s=1.0)
+TINY = Sizes(
+    foreach=10,
+    wide_foreach=20,
+    sequence=5,
+    simulated=(1_000,),
+    array_mb=16,
+    resumed=20,
+    idle_s=1.0,
+    async_tasks=(20,),
+)
 """Shows that everything runs; says nothing about speed."""
 
 WIDTH = 110

@@ -30,6 +30,7 @@ class Sizes:
     array_mb: int = 512
     resumed: int = 10_000
     idle_s: float = 20.0
+    async_tasks: tuple[int, ...] = (1_000, 10_000)
     metaflow_long: bool = False
     """Whether Metaflow takes part in the wide foreach and the sequence too: ten minutes and two, a run."""
 
@@ -76,6 +77,8 @@ def workloads(place: Place, sizes: Sizes) -> list[Workload]:
         wide_foreach(place, sizes),
         sequence(place, sizes),
         *(simulated(width) for width in sizes.simulated),
+        *(async_foreach(place, width) for width in sizes.async_tasks),
+        async_nothing(place, sizes.async_tasks[-1]),
         array(place, sizes),
         resume(place, sizes),
         start("import asyncflow", ["-c", "import asyncflow"], place, limit_ms=60),
@@ -198,6 +201,47 @@ def simulated(width: int) -> Workload:
             ),
         ],
         runs=None if width <= 100_000 else 1,
+    )
+
+
+def async_foreach(place: Place, width: int) -> Workload:
+    """Issue 3, row 1: async tasks that each wait 100 ms and store an artifact."""
+    return Workload(
+        name=f"async{width}",
+        row=1,
+        what=f"foreach over {width:,} async tasks: await 100 ms, one artifact each",
+        contenders=[asyncflow_run("async_foreach", "--width", str(width), place=place)],
+        bounds=[
+            Bound(
+                what="whole process",
+                figure=lambda us, _: us["wall_s"],
+                limit=1.5 if width <= 1_000 else 12.0,
+                unit="s",
+            ),
+            Bound(
+                what="memory of all processes",
+                figure=lambda us, _: us["tree_bytes"] / MEGABYTE,
+                limit=400,
+                unit="MB",
+            ),
+        ],
+    )
+
+
+def async_nothing(place: Place, width: int) -> Workload:
+    """Issue 3, row 2: what recording an async task that does nothing costs."""
+    arguments = ("--width", str(width), "--wait", "0", "--store", "no")
+    return Workload(
+        name=f"async_nothing{width}",
+        row=2,
+        what=f"foreach over {width:,} async tasks that do nothing",
+        contenders=[asyncflow_run("async_foreach", *arguments, place=place)],
+        bounds=[
+            Bound(
+                what="wall per task", figure=lambda us, _: us["wall_s"] / width * 1e3, limit=1.0, unit="ms"
+            ),
+            Bound(what="cpu per task", figure=lambda us, _: us["cpu_s"] / width * 1e3, limit=1.0, unit="ms"),
+        ],
     )
 
 

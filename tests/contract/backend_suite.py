@@ -52,10 +52,18 @@ class Bench:
     run: int
     parameters: ManifestKey
     facts: list[Fact] = field(default_factory=list)
+    is_async: bool = False
+    """Its steps are coroutines."""
     _stream: AsyncGenerator[Sequence[Fact], None] | None = None
 
     def spec(self, step: str, task: int = 1, number: int = 0) -> TaskSpec:
-        return TaskSpec(run=self.run, attempt=Attempt(task, number), step=step, inputs=[self.parameters])
+        return TaskSpec(
+            run=self.run,
+            attempt=Attempt(task, number),
+            step=step,
+            inputs=[self.parameters],
+            is_async=self.is_async,
+        )
 
     async def launch(self, step: str, task: int = 1, number: int = 0) -> Attempt:
         spec = self.spec(step, task, number)

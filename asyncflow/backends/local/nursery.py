@@ -212,8 +212,11 @@ class Nursery:
         run = self._run
         assert run is not None, "a worker comes after the run's spec"
         stdout_fd, stderr_fd, socket_fd = (self._descriptors.popleft() for _ in range(3))
+        luggage = self._luggage() if self._spawns else None
 
         def work() -> NoReturn:
+            if luggage is not None:
+                spawned.execute_worker(run, step, luggage, socket_fd)
             from asyncflow.backends.local.async_worker import serve_tasks  # asyncio, loaded by `_prepare`
 
             os.environ.update(run.environment.get(step, {}))
@@ -252,9 +255,11 @@ class Nursery:
     def _spawning(self, spec: TaskSpec) -> Callable[[], NoReturn]:
         """Return what makes a task's process a fresh interpreter."""
         assert self._run is not None, "a launch comes after the run's spec"
+        return partial(spawned.execute, self._run, spec, self._luggage())
+
+    def _luggage(self) -> spawned.Luggage:
         life_fd = None if self._life is None else self._life[0]
-        luggage = spawned.Luggage(attached_to(self._flow_class), self._report_fd, life_fd)
-        return partial(spawned.execute, self._run, spec, luggage)
+        return spawned.Luggage(attached_to(self._flow_class), self._report_fd, life_fd)
 
     def _be_child(self, launch: _Launch) -> NoReturn:
         try:

@@ -23,7 +23,7 @@ from asyncflow.store.local import LocalStore
 from asyncflow.worker.attempt import run_attempt
 from asyncflow.worker.spec import RunSpec, TaskSpec
 
-__all__ = ["Luggage", "execute", "main"]
+__all__ = ["Luggage", "execute", "execute_worker", "main"]
 
 _MODULE = "asyncflow.backends.local.spawned"
 
@@ -40,24 +40,33 @@ class Luggage(NamedTuple):
 
 def execute(run: RunSpec, spec: TaskSpec, luggage: Luggage) -> NoReturn:
     """Become a fresh interpreter that runs the task. Raises OSError if that is not possible."""
+    _become(run, spec.step, luggage, pack_task(spec), -1)
+
+
+def execute_worker(run: RunSpec, step: str, luggage: Luggage, socket_fd: int) -> NoReturn:
+    """Become a fresh interpreter that is an async worker, in the environment of a step. Raises OSError."""
+    _become(run, step, luggage, None, socket_fd)
+
+
+def _become(run: RunSpec, step: str, luggage: Luggage, task: bytes | None, socket_fd: int) -> NoReturn:
     import tempfile  # comes with much that a zygote does without
 
     with tempfile.TemporaryFile() as file:
-        file.write(msgpack.packb([pack_run(run, spawns=True), pack_task(spec), luggage]))
+        file.write(msgpack.packb([pack_run(run, spawns=True), task, luggage, socket_fd]))
         file.flush()
         file.seek(0)
-        for fd in (file.fileno(), luggage.report_fd, luggage.life_fd):
-            if fd is not None:
+        for fd in (file.fileno(), luggage.report_fd, luggage.life_fd, socket_fd):
+            if fd is not None and fd >= 0:
                 os.set_inheritable(fd, True)
-        env = {**os.environ, **run.environment.get(spec.step, {})}
+        env = {**os.environ, **run.environment.get(step, {})}
         command = python_command(_MODULE, str(file.fileno()))
         os.execve(command[0], command, env)
 
 
 def main() -> None:
-    """Run the one task that the inherited file describes, and exit."""
+    """Run the one task that the inherited file describes, or be the worker that it describes, and exit."""
     with open(int(sys.argv[1]), "rb") as file:
-        run_data, task_data, fields = msgpack.unpackb(file.read())
+        run_data, task_data, fields, socket_fd = msgpack.unpackb(file.read())
     luggage = Luggage(*fields)
     os.set_inheritable(luggage.report_fd, False)
     if luggage.life_fd is not None:
@@ -67,8 +76,13 @@ def main() -> None:
     name_process(name_of(run.store_root, run.run))
     child.open_streams()
     sys.argv[:] = [run.flow_file]
-    spec = unpack_task(task_data)
     flow_class = load_again(run.flow_file, run.flow, luggage.attached)
+    if task_data is None:
+        from asyncflow.backends.local.async_worker import serve_tasks  # asyncio, which tasks do without
+
+        os.set_inheritable(socket_fd, False)
+        serve_tasks(socket_fd, flow_class, run)
+    spec = unpack_task(task_data)
     work = partial(run_attempt, flow_class, run, spec, LocalStore(run.store_root))
     child.stop_on_sigterm()
     child.perform(work, spec.attempt, luggage.report_fd)

@@ -79,6 +79,18 @@ def test_a_timeout_is_caught_after_the_step_has_cleaned_up(place: Place, ended: 
     assert "ran longer than its @timeout of 0.2 s" in _value(place, "problem")
 
 
+def test_workers_are_fresh_interpreters_where_a_fork_is_unsafe(place: Place) -> None:
+    ended = place.run("run", "forms.py", "--isolation", "spawn")
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert "done ['aa', 'bb', 'cc']" in ended.stdout
+
+
+def test_several_workers_share_the_tasks(place: Place) -> None:
+    ended = place.run("run", "forms.py", "--async-workers", "2")
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert len(_value(place, "pids")) == 2
+
+
 def _tasks(ended: Ended, step: str) -> list[str]:
     """Return the task ids of a step, in the order they started."""
     words = [line.split("/")[2].split(" ")[0] for line in ended.stdout.splitlines() if f"/{step}/" in line]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
+from contextvars import copy_context
 
 import pytest
 
-from asyncflow.flow.current import Current
+from asyncflow.flow.current import Current, _CurrentOfTask
 from asyncflow.flow.failure import CaughtFailure, UnpicklableException, dotted_name, dotted_names
 
 
@@ -113,3 +114,14 @@ def test_dotted_names_are_the_class_and_its_bases() -> None:
     assert dotted_names(KeyError) == (
         "builtins.KeyError", "builtins.LookupError", "builtins.Exception", "builtins.BaseException",
     )  # fmt: skip
+
+
+def test_where_tasks_share_a_thread_each_context_has_its_own_values() -> None:
+    shared = Current()
+    shared.__class__ = _CurrentOfTask
+    contexts = [copy_context(), copy_context()]
+    for number, context in enumerate(contexts):
+        context.run(shared._bind, task_id=str(number))
+    assert [context.run(lambda: shared.task_id) for context in contexts] == ["0", "1"]
+    assert shared.task_id is None
+    assert not shared.is_running_flow

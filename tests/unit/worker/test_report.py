@@ -14,6 +14,7 @@ from asyncflow.machine.outcome import ArtifactRef, ErrorInfo, Failed, Outcome, S
 from asyncflow.store.local import LocalStore
 from asyncflow.store.unpicklable import UnpicklableArtifact
 from asyncflow.worker.parameters import write_parameters
+from asyncflow.worker.problems import info_from, info_of, record_of
 from asyncflow.worker.report import decode, encode, outcome_of
 from tests.unit.worker import test_failures, test_transitions
 from tests.unit.worker.player import Player
@@ -82,3 +83,13 @@ def test_parameters_are_where_every_task_begins(store: LocalStore) -> None:
 def test_a_parameter_that_cannot_be_stored_is_named(store: LocalStore) -> None:
     with pytest.raises(UnpicklableArtifact, match=r"self\.lock"):
         write_parameters(store, 7, "F", {"lock": threading.Lock()}, {}, {})
+
+
+def test_a_group_of_exceptions_says_which_kinds_are_in_it_each_once() -> None:
+    group = ExceptionGroup("g", [KeyError(1), ExceptionGroup("h", [KeyError(2), OSError(3)])])
+    told = info_of(group)
+    assert [leaf[0] for leaf in told.leaves] == ["builtins.KeyError", "builtins.OSError"]
+    assert "builtins.LookupError" in told.leaves[0]
+    attempt = Attempt(1, 0)
+    assert decode(encode(attempt, Failed(error=told))) == (attempt, Failed(error=told))
+    assert info_from(record_of(told)) == told
