@@ -50,6 +50,7 @@ HOLDING_S = 0.25
 """Wait between two looks whether others want what is held, seconds."""
 TOUCH_S = 600.0
 """How often a run says that its file is not old, for those who clear old files away, seconds."""
+PATIENCE_S = 10.0
 CLOSE_S = 5.0
 
 
@@ -89,6 +90,9 @@ class _Account:
     signature: Signature | None = None
     has_asked: bool = False
     """The ledger may hold something for this run, an answer that was not waited for included."""
+    waits_since: float | None = None
+    """Since when nothing was given although something is wanted."""
+    has_told_waiting: bool = False
     has_warned: bool = False
     has_failed: bool = False
 
@@ -112,15 +116,19 @@ class Limiter:
         state: The run's state, before its first turn.
         run: For people: `Flow/42`.
         directory: Where limits are kept. None: the user's own.
+        patience_s: After so long a wait it is said, once, what is waited for.
 
     Raises:
         LimitsUnavailable: On entering, the directory cannot be used.
     """
 
-    def __init__(self, state: RunState, *, run: str, directory: str | None = None) -> None:
+    def __init__(
+        self, state: RunState, *, run: str, directory: str | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
         self._state = state
         self._run = run
         self._path = directory
+        self._patience_s = patience_s
         self._shared: LimitsDirectory | None = None
         self._changed = anyio.Event()
         self._accounts = {
@@ -245,7 +253,9 @@ class Limiter:
         account.recalled = answer.recalled
         account.heard_at = now
         self._warn_of_smaller(account, answer)
+        self._warn_of_waiting(account, answer, now)
         if answer.given:
+            account.waits_since = None
             account.pause_s = POLL_S[0]
             account.unseen += 1
             inbox.put((LimiterGranted(at=clock.now(), permit=account.permit.id, count=answer.given),))
@@ -295,6 +305,28 @@ class Limiter:
                 account.permit.key,
                 account.permit.limit,
             )
+
+    def _warn_of_waiting(self, account: _Account, answer: Answer, now: float) -> None:
+        """Say once why nothing happens, where that takes long."""
+        if account.told_wants == 0 or answer.given or account.has_told_waiting:
+            return
+        if account.waits_since is None:
+            account.waits_since = now
+        permit = account.permit
+        if (
+            permit.per_s is not None
+            and answer.again_at is not None
+            and answer.again_at - now >= self._patience_s
+        ):
+            why = f"the next start may be in {answer.again_at - now:.0f} s"
+        elif permit.per_s is None and answer.others and not account.have:
+            if now - account.waits_since < self._patience_s:
+                return
+            why = f"permits are held by {', '.join(answer.others)}; see `asyncflow limits`"
+        else:
+            return
+        account.has_told_waiting = True
+        _log.warning("%s: tasks wait for the limit of %s: %s.", self._run, permit.key, why)
 
     # File work, in a thread
 

@@ -129,6 +129,8 @@ class Answer:
     """When asking again makes sense. None: when the ledger has changed."""
     limit: int = 0
     """The limit that counts."""
+    others: tuple[str, ...] = ()
+    """The runs that hold permits beside the one that asks: `Flow/42`."""
 
 
 def exchange(ledger: Ledger, offer: Offer, now: float, is_alive: Callable[[str], bool]) -> Answer:
@@ -191,7 +193,8 @@ def _answer_at_a_time(ledger: Ledger, me: Holder, now: float) -> Answer:
     if not recalled and shortage > 0 and me.held and now - me.since >= TURN_S:
         waits_for_a_turn = any(not rival.held for rival, _ in lacking)
         recalled = 1 if waits_for_a_turn and me.held >= share else 0
-    return Answer(given=mine + beyond, recalled=recalled, limit=limit)
+    others = tuple(holder.run for holder in holders if holder is not me and holder.held)
+    return Answer(given=mine + beyond, recalled=recalled, limit=limit, others=others)
 
 
 # Starts ---------------------------------------------------------------------------------------------------------

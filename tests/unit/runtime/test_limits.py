@@ -82,10 +82,12 @@ class Run:
 
 
 @asynccontextmanager
-async def running(name: str, *permits: Permit, width: int = 4) -> AsyncIterator[Run]:
+async def running(
+    name: str, *permits: Permit, width: int = 4, patience_s: float = 60.0
+) -> AsyncIterator[Run]:
     """A run whose foreach tasks wait for permits."""
     state = RunState(graph=foreach(permits=permits))
-    async with Limiter(state, run=name) as limiter, anyio.create_task_group() as tasks:
+    async with Limiter(state, run=name, patience_s=patience_s) as limiter, anyio.create_task_group() as tasks:
         run = Run(state, limiter)
         tasks.start_soon(run.drive)
         tasks.start_soon(limiter.keep, run.inbox, run.clock)
@@ -209,3 +211,22 @@ async def test_a_run_without_limits_touches_no_file(place: str) -> None:
     async with running("one") as one:
         await one.until(lambda: len(one.running) == 4)
         assert os.listdir(os.path.join(place, "owners")) == []
+
+
+async def test_what_is_waited_for_long_is_said_once(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with running("Flow/1", GATE) as one:
+        await one.until(lambda: len(one.running) == 2)
+        async with (
+            running("Flow/2", Permit("gate", 2), patience_s=0.1),
+            running("Flow/3", Permit("gate", 1, 3600.0), patience_s=0.1) as other,
+        ):
+            await other.until(lambda: len(other.running) == 1)
+            other.end()
+            while len(caplog.records) < 2:  # noqa: ASYNC110 - a log record sets no event
+                await anyio.sleep(0.01)
+            await anyio.sleep(0.2)
+    said = sorted(record.getMessage().partition(" in ")[0] for record in caplog.records)
+    assert said == [
+        "Flow/2: tasks wait for the limit of gate: permits are held by Flow/1; see `asyncflow limits`.",
+        "Flow/3: tasks wait for the limit of gate: the next start may be",
+    ]
