@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,7 +24,7 @@ from asyncflow.cli.reading import OpenStore, open_store
 from asyncflow.cli.runid import created_of, find_run
 from asyncflow.cli.script import Script, first_specs
 from asyncflow.cli.table import Column, write_table
-from asyncflow.records import record
+from asyncflow.records import fields, record, replace
 
 if TYPE_CHECKING:
     from asyncflow.events.rows import RunRow, TaskRow
@@ -72,7 +71,7 @@ def command(script: Script | None = None) -> click.Command:
             flow_file=script.file if script is not None else given.get("file"),
             class_name=script.class_name if script is not None else given.get("class_name"),
             step=step,
-            options=RunOptions(**{name: given[name] for name in RunOptions.__dataclass_fields__}),
+            options=RunOptions(**{item.name: given[item.name] for item in fields(RunOptions)}),
             given=_given_names(context),
             first_specs=first_specs(context),
         )

@@ -13,6 +13,7 @@ from asyncflow.cli.flow_file import ChosenFlow, class_option, load
 from asyncflow.cli.group import OurCommand
 from asyncflow.cli.options import RunOptions, check_run_id_file, run_options
 from asyncflow.cli.script import Script, first_specs
+from asyncflow.records import fields
 
 if TYPE_CHECKING:
     from asyncflow.runtime.api import RunRequest
@@ -135,7 +136,7 @@ def _flow_command(chosen: _Chosen, *, own_class_option: bool) -> click.Command:
     def run(**given: Any) -> int:  # Any: what click parsed
         given.pop("class_name", None)
         given["with_specs"] = chosen.with_specs
-        names = RunOptions.__dataclass_fields__
+        names = [item.name for item in fields(RunOptions)]
         options = RunOptions(**{name: given[name] for name in names})
         return start(flow, options, given)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -122,7 +121,11 @@ def has_colour(stream: TextIO) -> bool:
 
 def width() -> int:
     """Return how many columns there are: COLUMNS, else the terminal's, else 80."""
-    return max(40, shutil.get_terminal_size((80, 24)).columns)
+    from shutil import (
+        get_terminal_size,  # comes with bz2 and lzma, which a run keeps out of its tasks' memory
+    )
+
+    return max(40, get_terminal_size((80, 24)).columns)
 
 
 def _write(stream: TextIO, parts: Sequence[Part]) -> None:

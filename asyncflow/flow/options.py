@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -49,6 +48,8 @@ class _JSONText(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
+        import json  # a run keeps it out of its tasks' memory
+
         try:
             return json.loads(value)
         except ValueError as error:
@@ -249,12 +250,12 @@ def _fits(parameter: Parameter, value: object) -> bool:
 
 def user_name() -> str:
     """Return who runs flows here: ASYNCFLOW_USER, METAFLOW_USER, else the login name."""
-    for name in ("ASYNCFLOW_USER", "METAFLOW_USER", "SUDO_USER", "USERNAME", "USER"):
+    for name in ("ASYNCFLOW_USER", "METAFLOW_USER", "SUDO_USER", "USERNAME", "USER", "LOGNAME"):
         if os.environ.get(name):
             return os.environ[name]
-    import getpass  # for those without a name in the environment
+    import pwd  # for those without a name in the environment; getpass comes with more than this
 
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return "unknown"

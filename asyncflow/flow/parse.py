@@ -10,7 +10,6 @@ import ast
 import linecache
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, cleandoc
 from types import FunctionType
 from typing import Any
@@ -21,6 +20,7 @@ from asyncflow.flow.graph import Arrival, FlowGraph, ProblemKind, StepInfo, node
 from asyncflow.flow.steps import code_of, mark_of, steps_of
 from asyncflow.flow.transition import read_next
 from asyncflow.machine.graph import Transition
+from asyncflow.records import replace
 
 __all__ = ["parse_flow"]
 

@@ -140,6 +140,7 @@ def test_a_record_behaves_as_the_same_dataclass(
         lambda cls: [(f.name, f.type, f.init, f.repr, f.compare, f.kw_only) for f in dataclasses.fields(cls)],
         lambda cls: dataclasses.asdict(cls(**drawn)),
         lambda cls: dataclasses.replace(cls(**drawn), **other),
+        lambda cls: (records if hasattr(cls, "__record__") else dataclasses).replace(cls(**drawn), **other),
         lambda cls: copy.copy(cls(**drawn)),
         lambda cls: copy.deepcopy(cls(**drawn)),
         lambda cls: pickle.loads(pickle.dumps(cls(**drawn))),
