@@ -39,6 +39,12 @@ def next_call(
             "self.next was called twice in one step",
             "Call it once, as the last statement; to choose at run time use condition=.",
         )
+    if not options and len(targets) == 1 and not isinstance(targets[0], dict):
+        return NextCall(targets=(_name_of(flow, targets[0]),))  # most calls; what follows makes functions
+    return _checked(flow, targets, options)
+
+
+def _checked(flow: Any, targets: Sequence[Any], options: Mapping[str, Any]) -> NextCall:  # Any: as above
     unknown = [name for name in options if name not in ("foreach", "num_parallel", "condition")]
     if unknown:
         _refuse(
@@ -185,9 +191,12 @@ def check_static(info: StepInfo, call: NextCall) -> None:
     Raises:
         InvalidNextError: It is another one, such as a second `self.next` earlier in the step.
     """
-    written = (info.targets, info.foreach, info.condition, dict(info.cases))
+    is_as_written = call.targets == info.targets and call.foreach == info.foreach
+    is_switch_as_written = call.condition == info.condition and (
+        not (call.cases or info.cases) or dict(call.cases) == dict(info.cases)
+    )
     is_gang_as_written = call.num_parallel is None or info.transition is Transition.PARALLEL
-    if (call.targets, call.foreach, call.condition, dict(call.cases)) == written and is_gang_as_written:
+    if is_as_written and is_switch_as_written and is_gang_as_written:
         return
     raise InvalidNextError(
         f"Step {info.name} went to {', '.join(call.targets)}, but its last statement goes to "

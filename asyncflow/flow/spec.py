@@ -21,6 +21,8 @@ from asyncflow.flow.steps import steps_of
 __all__ = ["FlowSpec", "artifacts_of"]
 
 _EPHEMERAL = frozenset({"_binding", "_next"})
+_NO_ARTIFACT = (FunctionType, MethodType)
+_HELD_BY_THE_RUN = (Constant, Parameter)
 
 
 class FlowSpec:
@@ -156,14 +158,13 @@ def artifacts_of(flow: FlowSpec) -> dict[str, object]:
     holds once), and neither functions, lambdas nor methods, which are dropped without a word.
     """
     flow_class = type(flow)
-    return {
-        name: value
-        for name, value in flow.__dict__.items()
-        if name not in _EPHEMERAL
-        and not (name.startswith("__") and name.endswith("__"))
-        and not isinstance(value, FunctionType | MethodType)
-        and not isinstance(_class_attribute(flow_class, name), Constant | Parameter)
-    }
+    found: dict[str, object] = {}
+    for name, value in flow.__dict__.items():  # a comprehension is a function that each task would make anew
+        if name in _EPHEMERAL or isinstance(value, _NO_ARTIFACT) or (name[:2] == "__" and name[-2:] == "__"):
+            continue
+        if not isinstance(_class_attribute(flow_class, name), _HELD_BY_THE_RUN):
+            found[name] = value
+    return found
 
 
 def _class_attribute(flow_class: type, name: str) -> object:

@@ -68,11 +68,11 @@ def outcome_of(manifest: Manifest) -> Outcome:
 
 def artifact_refs(artifacts: dict[str, ArtifactRecord]) -> tuple[ArtifactRef, ...]:
     """Return the artifacts an attempt made anew."""
-    return tuple(
-        ArtifactRef(name, record.digest, record.size_bytes, record.type)
-        for name, record in artifacts.items()
-        if record.is_new
-    )
+    refs: list[ArtifactRef] = []
+    for name, record in artifacts.items():
+        if record.is_new:
+            refs.append(ArtifactRef(name, record.digest, record.size_bytes, record.type))
+    return tuple(refs)
 
 
 def _error(fields: list[Any]) -> ErrorInfo:  # Any: as msgpack gives them

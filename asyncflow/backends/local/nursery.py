@@ -225,6 +225,7 @@ class Nursery:
         self._launches.append(_Launch(token, Attempt(0, 0), work, stdout_fd, stderr_fd, socket_fd))
 
     def _fork_waiting(self) -> None:
+        gc.freeze()  # what was made since the last fork is not for a task's collector to walk through
         for launch in self._launches:
             try:
                 pid = os.fork()
