@@ -41,4 +41,6 @@ SHAPES = (
     Shape(name="processes", leaves_processes=True),
     Shape(name="big"),
     Shape(name="chatty"),
+    Shape(name="async_wide"),
+    Shape(name="async_retry", heals=True),
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from asyncflow.backends.local import Zygote
 from asyncflow.machine.facts import WorkerLost, WorkerReported, WorkerStarted
+from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Failed
 from tests.contract.backend_suite import FLOW_FILE, BackendSuite, Bench, ends, of
 from tests.contract.local_bench import forked, local_bench, make_store
@@ -103,3 +107,23 @@ class TestLocalAsync(BackendSuite):
         assert all(isinstance(of(facts, one)[-1], WorkerLost) for one in (sleeping, killed))
         later = await bench.launch("succeed", 3)
         assert isinstance((await bench.until_ended(later))[-1], WorkerReported)
+
+    async def test_attempts_launched_while_a_dead_zygote_is_replaced_end_all_the_same(
+        self, bench: Bench, async_zygote: Zygote
+    ) -> None:
+        sleeping = await bench.launch("sleep", 1)
+        await bench.until_started(sleeping)
+        attempts = [Attempt(task, 0) for task in range(2, 102)]
+
+        async def launch_all() -> None:
+            for attempt in attempts:
+                await bench.launch("succeed", attempt.task)
+                await anyio.sleep(0.01)
+
+        os.kill(async_zygote.pid, signal.SIGKILL)
+        async with anyio.create_task_group() as group:
+            group.start_soon(launch_all)
+            await bench.until_ended(sleeping, *attempts)
+        lost = [fact for fact in ends(bench.facts) if isinstance(fact, WorkerLost)]
+        assert all(fact.is_our_fault for fact in lost)
+        assert isinstance(of(bench.facts, attempts[-1])[-1], WorkerReported)

@@ -358,9 +358,9 @@ class LocalBackend:
         link = self._link
         assert link is not None
         self._read_reports(link)
-        self._pool.drain()
         await anyio.to_thread.run_sync(self._bury)
         self._disconnect()
+        self._pool.drain()  # also of workers that were to be forked meanwhile
         for flight in [flight for flight in self._flights.values() if flight.pipes is not None]:
             self._forget(flight)
             if flight.outcome is not None:

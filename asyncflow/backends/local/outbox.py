@@ -37,19 +37,19 @@ class Outbox:
         self._unstarted = 0
 
     def connect(self, loop: asyncio.AbstractEventLoop, link: Link, first: bytes) -> None:
-        """Send to this zygote from now on, `first` before anything else; launches that wait go to it."""
+        """Send to this zygote from now on, `first` before anything else; what waits goes to it."""
         self._loop, self._link = loop, link
         self._unstarted = 0
-        while self._orders:
-            _close(self._orders.popleft()[1])
-        self._orders.append((first, ()))
+        self._orders.appendleft((first, ()))
         self.send()
 
     def disconnect(self) -> None:
-        """Send nothing any more until there is another zygote."""
+        """Send nothing any more until there is another zygote; what this one was still to be told is void."""
         if self._loop is not None and self._link is not None:
             self._loop.remove_writer(self._link.fileno())
         self._link = None
+        while self._orders:
+            _close(self._orders.popleft()[1])
 
     def launch(self, flight: Flight) -> None:
         """Send a launch when its turn comes."""
