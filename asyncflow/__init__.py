@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # known to type checkers by its name; importing typing would cost 4 ms
 if TYPE_CHECKING:
+    from asyncflow.engine import Engine, RunHandle
     from asyncflow.errors import AsyncflowError, UserError
     from asyncflow.flow.current import current
     from asyncflow.flow.decorators.builtin import catch, environment, parallel, resources, retry, timeout
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncflowError",
     "DecoratorError",
+    "Engine",
     "FlowLoadError",
     "FlowSpec",
     "IncludeFile",
@@ -37,6 +39,7 @@ __all__ = [
     "MissingInMergeError",
     "Parameter",
     "ParameterError",
+    "RunHandle",
     "UnhandledInMergeError",
     "UserError",
     "__version__",
@@ -55,6 +58,7 @@ __all__ = [
 _HOMES = {
     "AsyncflowError": "asyncflow.errors",
     "DecoratorError": "asyncflow.flow.errors",
+    "Engine": "asyncflow.engine",
     "FlowLoadError": "asyncflow.flow.errors",
     "FlowSpec": "asyncflow.flow.spec",
     "IncludeFile": "asyncflow.flow.include_file",
@@ -65,6 +69,7 @@ _HOMES = {
     "MissingInMergeError": "asyncflow.flow.errors",
     "Parameter": "asyncflow.flow.parameters",
     "ParameterError": "asyncflow.flow.errors",
+    "RunHandle": "asyncflow.engine",
     "UnhandledInMergeError": "asyncflow.flow.errors",
     "UserError": "asyncflow.errors",
     "__version__": "asyncflow.version",

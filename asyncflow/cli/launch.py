@@ -6,9 +6,7 @@ event loop or SQLite; then everything that runs is imported.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +18,6 @@ from asyncflow.cli.terminal import Span, Style
 from asyncflow.errors import ExitCode, PlatformError, UserError
 from asyncflow.machine.graph import Resources
 from asyncflow.store.layout import temporary_directory
-from asyncflow.version import __version__
 
 if TYPE_CHECKING:
     from asyncflow.flow.graph import FlowGraph, StepInfo
@@ -87,19 +84,16 @@ def limits_of(options: RunOptions) -> Limits:
 
 def describe(flow: ChosenFlow, options: RunOptions, argv: Sequence[str]) -> dict[str, Any]:  # Any: JSON-like
     """Return what is recorded of a run for readers, and for `resume`."""
-    return {
-        "flow_file": flow.file,
-        "class": flow.name,
-        "argv": list(argv),
-        "cwd": os.getcwd(),
-        "with": list(options.with_specs),
-        "isolation": options.isolation,
-        "async_workers": options.async_workers,
-        "versions": {
-            "asyncflow_version": __version__,
-            "python_version": ".".join(str(part) for part in sys.version_info[:3]),
-        },
-    }
+    from asyncflow.runtime.description import describe_run
+
+    return describe_run(
+        flow.flow_class,
+        flow.file,
+        argv=argv,
+        with_specs=options.with_specs,
+        isolation=options.isolation,
+        async_workers=options.async_workers,
+    )
 
 
 def drive(

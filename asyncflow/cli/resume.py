@@ -164,8 +164,7 @@ class _Plan:
 
 
 def _plan(store: OpenStore, row: RunRow, asked: _Asked) -> _Plan:
-    from asyncflow.machine.graph import Graph
-    from asyncflow.runtime.cloning import clone_sources, has_same_shape
+    from asyncflow.runtime.resuming import resumption_of
 
     if row.status == "running":
         raise _is_running(store, row)
@@ -173,31 +172,19 @@ def _plan(store: OpenStore, row: RunRow, asked: _Asked) -> _Plan:
     options = _options(asked, row, created)
     flow = _flow(asked, created.meta, options.with_specs)
     graph = flow.checked_graph()
-    shape = graph.to_machine()
-    tasks = store.reader.tasks(row.run)
-    in_place, note = row.status == "interrupted", ""
-    if in_place and asked.step is not None:
-        in_place, note = False, f"steps of run {row.run} are to run again"
-    elif in_place and not has_same_shape(Graph.from_data(created.graph), shape):
-        in_place, note = False, "the flow's graph has changed"
-    if in_place:
-        rerun = created.rerun_steps
-        origin = None if row.origin_run is None else store.reader.tasks(row.origin_run)
-        clones = {} if origin is None else clone_sources(origin, shape, rerun)
-    else:
-        rerun = _rerun_steps(graph, asked.step)
-        clones = clone_sources(tasks, shape, rerun)
+    _check_step(graph, asked.step)
+    resumption = resumption_of(store.reader, row, created, graph.to_machine(), step=asked.step)
     return _Plan(
         row=row,
         flow=flow,
         graph=graph,
         options=options,
-        in_place=in_place,
-        rerun_steps=tuple(rerun),
-        clones=clones,
-        tasks=tasks,
+        in_place=resumption.in_place,
+        rerun_steps=resumption.rerun_steps,
+        clones=resumption.clones,
+        tasks=resumption.tasks,
         home=store.home,
-        note=note,
+        note=resumption.note,
     )
 
 
@@ -242,19 +229,15 @@ def _flow(asked: _Asked, meta: Mapping[str, Any], with_specs: Sequence[str]) -> 
     return load(file, class_name, with_specs)
 
 
-def _rerun_steps(graph: FlowGraph, step: str | None) -> tuple[str, ...]:
-    from asyncflow.runtime.cloning import rerun_closure
-
-    if step is None:
-        return ()
-    if step not in graph.steps:
-        close = difflib.get_close_matches(step, graph.steps, n=1)
-        suggestion = f"Did you mean {close[0]}? " if close else ""
-        raise NotFoundError(
-            f"Flow {graph.name} has no step '{step}'",
-            hint=f"{suggestion}Its steps are {', '.join(graph.steps)}.",
-        )
-    return rerun_closure(graph.to_machine(), step)
+def _check_step(graph: FlowGraph, step: str | None) -> None:
+    if step is None or step in graph.steps:
+        return
+    close = difflib.get_close_matches(step, graph.steps, n=1)
+    suggestion = f"Did you mean {close[0]}? " if close else ""
+    raise NotFoundError(
+        f"Flow {graph.name} has no step '{step}'",
+        hint=f"{suggestion}Its steps are {', '.join(graph.steps)}.",
+    )
 
 
 def _carry_out(plan: _Plan) -> int:
@@ -262,12 +245,13 @@ def _carry_out(plan: _Plan) -> int:
     from asyncflow.events.rows import LIVING
     from asyncflow.flow.options import user_name
     from asyncflow.flow.parameters import constants_of
+    from asyncflow.runtime.resuming import origin_parameters
 
     check_resources(plan.graph)
     check_run_id_file(plan.options.run_id_file)
     user = plan.row.user if plan.in_place else user_name()
     flow_class = plan.flow.flow_class
-    values = {} if plan.in_place else _origin_parameters(plan)
+    values = {} if plan.in_place else origin_parameters(plan.home, plan.row.run, flow_class)
     _announce(plan)
 
     def request() -> RunRequest:
@@ -303,28 +287,6 @@ def _announce(plan: _Plan) -> None:
         terminal.err(f"A new run takes over the work of run {run}, because {plan.note}.")
     if plan.in_place and plan.options.tags:
         terminal.err(f"Run {run} goes on as it is: its tags cannot be changed here.")
-
-
-def _origin_parameters(plan: _Plan) -> dict[str, object]:
-    """Return the origin's parameters; one that the flow did not have then gets its default."""
-    from asyncflow.flow.include_file import IncludeFile
-    from asyncflow.flow.options import resolve_parameters
-    from asyncflow.flow.parameters import parameters_of
-    from asyncflow.machine.ids import PARAMETERS_TASK
-    from asyncflow.store.local import LocalStore
-
-    store = LocalStore(plan.home)
-    held = store.read_manifest(plan.row.run, PARAMETERS_TASK, 0).artifacts
-    parameters = parameters_of(plan.flow.flow_class)
-    known = {name: store.load(held[name], name=name) for name in parameters if name in held}
-    if len(known) == len(parameters):
-        return known
-    given = {
-        name: value
-        for name, value in known.items()
-        if value is not None and not isinstance(parameters[name], IncludeFile)
-    }
-    return {**resolve_parameters(plan.flow.flow_class, given), **known}
 
 
 def _show_plan(plan: _Plan) -> None:

@@ -23,6 +23,7 @@ VIEWS = ("runs", "tasks", "attempts", "artifacts", "tags", "metadata")
 _MOST_WAL_BYTES = 32 << 20
 
 _CHUNK = 256
+_PAGE_BATCHES = 16
 """Batches read at a time."""
 
 
@@ -70,6 +71,15 @@ class Ledger:
         """Return the run's events from number `after` on."""
         return [event for _, events in read_batches(self.db, run, after) for event in events]
 
+    def read_page(self, run: int, after: int, most: int) -> list[Recorded]:
+        """Return the run's events from number `after` on: whole batches, until they are `most` or more."""
+        page: list[Recorded] = []
+        for _, events in read_batches(self.db, run, after, at_once=_PAGE_BATCHES):
+            page.extend(events)
+            if len(page) >= most:
+                break
+        return page
+
     def new_run_id(self) -> int:
         """Take the next run id."""
         self.db.execute(statement("next_run_id"))
@@ -106,25 +116,25 @@ class Ledger:
 
 
 def read_batches(
-    db: sqlite3.Connection, run: int, after: int = 0
+    db: sqlite3.Connection, run: int, after: int = 0, *, at_once: int = _CHUNK
 ) -> Iterator[tuple[int, Sequence[Recorded]]]:
     """Yield the number of the first event, and the events, batch by batch, beginning with number `after`.
 
-    Reads some hundred batches at a time and holds no read transaction in between.
+    Reads `at_once` batches at a time and holds no read transaction in between.
 
     Raises:
         StoreError: A batch is damaged, or one is missing.
     """
     expected = after
     while True:
-        values = {"run": run, "after": expected, "limit": _CHUNK}
+        values = {"run": run, "after": expected, "limit": at_once}
         rows = db.execute(statement("batches_from"), values).fetchall()
         for seq, count, body in rows:
             events = _batch(run, seq, count, body, expected)
             if events:
                 yield expected, events
             expected = seq + count
-        if len(rows) < _CHUNK:
+        if len(rows) < at_once:
             return
 
 

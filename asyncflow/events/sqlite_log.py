@@ -100,6 +100,10 @@ class SqliteLog:
         """Return a run's events from number `after` on. See `EventLog.read`."""
         return await self._read(lambda ledger: ledger.read(run, after))
 
+    async def read_page(self, run: int, *, after: int, most: int = 1000) -> Sequence[Recorded]:
+        """Return about `most` of a run's events, from number `after` on; none are left when there is none."""
+        return await self._read(lambda ledger: ledger.read_page(run, after, most))
+
     async def create_run_id(self) -> int:
         """Return a run id that no run of this store has or had. Cancellation: an id may be lost."""
         return await self._write(lambda ledger: ledger.new_run_id())
@@ -192,6 +196,7 @@ class SqliteLog:
             finally:
                 self._is_closing = True
                 await db.close()
+                await db.join()
                 self._closed.set()
 
 
@@ -222,8 +227,12 @@ class _Connection(aiosqlite.Connection):
             return await db  # pyright: ignore[reportReturnType]  # it returns itself
         except BaseException:
             # aiosqlite does not wait for its thread here, which would then report to a loop that is closed.
-            await anyio.to_thread.run_sync(db._thread.join)
+            await db.join()
             raise
+
+    async def join(self) -> None:
+        """Wait until the connection's thread has ended, which is a moment after it was closed."""
+        await anyio.to_thread.run_sync(self._thread.join)
 
     @property
     def raw(self) -> sqlite3.Connection:

@@ -1,91 +1,28 @@
-"""The ways a run is driven on this machine: a new one, one that goes on, a new one that takes over an old one's work.
+"""The ways a run is driven by a process of its own: a new one, one that goes on, one that takes over an old one's work.
 
-Each opens the log, holds the run's lease, starts the local backend, drives, and leaves nothing behind. The zygote is
-forked by the caller before any of this, from a process without threads or an event loop.
+Each opens the log, heeds signals, drives, and leaves nothing behind. The zygote is forked by the caller before any of
+this, from a process without threads or an event loop.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 
-from asyncflow.backends.base import LogSink
-from asyncflow.errors import AsyncflowError, RunIsElsewhere
-from asyncflow.machine.commands import Command
-from asyncflow.machine.events import Event, Limits, RunStatus
-from asyncflow.machine.evolve import fold
-from asyncflow.machine.facts import DriverStarted, Fact, RunRequested
-from asyncflow.machine.graph import Graph
-from asyncflow.machine.ids import Attempt, ManifestKey
-from asyncflow.machine.state import CloneKey, CloneSource, RunState
-from asyncflow.records import field, record
-from asyncflow.runtime.clock import Clock, SystemClock
-from asyncflow.runtime.driver import Driver
-from asyncflow.runtime.lease import held_lease, keep_lease
+from asyncflow.runtime.clock import SystemClock
+from asyncflow.runtime.groups import first_of_ours
+from asyncflow.runtime.session import Host, Observer, RunRequest, RunResult, drive_new, drive_on
 from asyncflow.runtime.signals import watch_signals
-from asyncflow.store.layout import DATABASE, run_directory
-from asyncflow.worker.spec import RunSpec
+from asyncflow.store.layout import DATABASE
 
 if TYPE_CHECKING:
     from asyncflow.backends.local import Zygote
-    from asyncflow.events.sqlite_log import SqliteLog
-    from asyncflow.runtime.limits import Limiter
 
 __all__ = ["Observer", "RunRequest", "RunResult", "continue_run", "start_run"]
-
-CLOSE_S = 20.0
-"""Longest wait for the backend to end what still runs, seconds."""
-
-
-class Observer(LogSink, Protocol):
-    """Who watches a run from inside the driving process: the plain UI, the JSON UI."""
-
-    def registered(self, run: int) -> None:
-        """The run has an id and a lease; nothing has been launched. Never waits."""
-        ...
-
-    def events(self, first_seq: int, events: Sequence[Event]) -> None:
-        """One turn's events, durable. Never waits."""
-        ...
-
-
-@record
-class RunRequest:
-    """What is to be run, and how."""
-
-    flow: type
-    """The FlowSpec subclass."""
-    flow_file: str
-    graph: Graph
-    parameters: Mapping[str, object] = field(default_factory=dict[str, object])
-    """Values by attribute name. Ignored when a run is continued: it keeps its own."""
-    constants: Mapping[str, object] = field(default_factory=dict[str, object])
-    graph_info: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON-like
-    limits: Limits = Limits()
-    user: str = ""
-    tags: tuple[str, ...] = ()
-    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON-like, recorded with the run
-    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
-    """Environment variables by step (@environment)."""
-    origin_run: int | None = None
-    rerun_steps: tuple[str, ...] = ()
-    clones: Mapping[CloneKey, CloneSource] = field(default_factory=dict[CloneKey, CloneSource])
-    isolation: str = "fork"
-    async_workers: int = 1
-    """How many processes share the tasks of async steps."""
-
-
-@record
-class RunResult:
-    """How a run ended."""
-
-    run: int
-    status: RunStatus
 
 
 def start_run(request: RunRequest, *, home: str, zygote: Zygote, observer: Observer) -> RunResult:
@@ -123,177 +60,30 @@ def continue_run(
 
 
 async def _start(request: RunRequest, home: str, zygote: Zygote, observer: Observer) -> RunResult:
-    from asyncflow.events.sqlite_log import SqliteLog  # heavy: SQLite
-
-    clock = SystemClock()
-    async with SqliteLog(os.path.join(home, DATABASE)) as log:
-        run = await _new_run_id(log, home)
-        async with held_lease(log, run):
-            key = await anyio.to_thread.run_sync(_write_parameters, request, home, run)
-            observer.registered(run)
-            state = RunState(graph=request.graph, clones=request.clones)
-            spec = _run_spec(request, run, home, key)
-            first = RunRequested(
-                at=clock.now(),
-                run=run,
-                user=request.user,
-                tags=request.tags,
-                limits=request.limits,
-                origin_run=request.origin_run,
-                rerun_steps=request.rerun_steps,
-                meta=request.meta,
-            )
-            session = _Session(log=log, clock=clock, observer=observer, zygote=zygote, request=request)
-            return await session.drive(spec, state, lambda attempts: [first])
-
-
-async def _new_run_id(log: SqliteLog, home: str) -> int:
-    """Return a run id of which nothing is in the store, even when the database that knew of it was lost."""
-    run = await log.create_run_id()
-    while os.path.exists(run_directory(home, run)):  # noqa: ASYNC240 - one stat
-        run = await log.create_run_id()
-    return run
+    async with _hosted(home, zygote) as host:
+        return await drive_new(request, host, observer)
 
 
 async def _continue(
     request: RunRequest, run: int, home: str, zygote: Zygote, observer: Observer
 ) -> RunResult:
+    async with _hosted(home, zygote) as host:
+        return await drive_on(request, run, host, observer)
+
+
+@asynccontextmanager
+async def _hosted(home: str, zygote: Zygote) -> AsyncGenerator[Host]:
     from asyncflow.events.sqlite_log import SqliteLog  # heavy: SQLite
 
-    clock = SystemClock()
-    async with SqliteLog(os.path.join(home, DATABASE)) as log, held_lease(log, run):
-        observer.registered(run)
-        state = fold(request.graph, await log.read(run), request.clones)
-        if state.is_over:
-            raise RunIsElsewhere(
-                f"run {run} has ended meanwhile ({state.status})", hint=f"asyncflow resume {run}"
-            )
-        spec = _run_spec(request, run, home, ManifestKey(run, 0, 0))
-        started = DriverStarted(
-            at=clock.now(), host=os.uname().nodename, pid=os.getpid(), limits=request.limits
-        )
-        session = _Session(log=log, clock=clock, observer=observer, zygote=zygote, request=request)
-        return await session.drive(spec, state, lambda adopted: [started, *adopted])
+    async def given() -> Zygote:
+        return zygote
 
-
-@record
-class _Session:
-    log: SqliteLog
-    clock: Clock
-    observer: Observer
-    zygote: Zygote
-    request: RunRequest
-
-    async def drive(
-        self, spec: RunSpec, state: RunState, begin: Callable[[Sequence[Fact]], list[Fact]]
-    ) -> RunResult:
-        """Drive one run beside the keepers of its lease and signals; close the backend whatever happens."""
-        from asyncflow.backends.local import LocalBackend
-
-        backend = LocalBackend(
-            self.zygote,
-            spec,
-            self.observer,
-            isolation=self.request.isolation,
-            async_workers=self.request.async_workers,
-        )
-        in_flight = [Attempt(task, state.tasks[task].number) for task in state.running]
-        status: RunStatus | None = None
-        async with (
-            _permits(state, spec) as limiter,
-            _closing(backend.aclose),
-            anyio.create_task_group() as keepers,
-        ):
-            driver = Driver(
-                state,
-                log=self.log,
-                backend=backend,
-                clock=self.clock,
-                publish=self.observer.events,
-                limiter=limiter,
-            )
-            keepers.start_soon(watch_signals, driver.inbox, self.clock)
-            adopted = await backend.adopt(in_flight)
-            keepers.start_soon(self._keep_lease, spec.run, driver)
-            status = await driver.drive(spec.run, begin(adopted), _to_repeat(state, adopted))
-            keepers.cancel_scope.cancel()
-        assert status is not None, "a driver that returns has a status"
-        return RunResult(run=spec.run, status=status)
-
-    async def _keep_lease(self, run: int, driver: Driver) -> None:
-        await keep_lease(self.log, run, state=driver.state, inbox=driver.inbox, clock=self.clock)
-
-
-def _to_repeat(state: RunState, adopted: Sequence[Fact]) -> tuple[Command, ...]:
-    from asyncflow.machine.decide import outstanding
-
-    answered = {getattr(fact, "attempt", None) for fact in adopted}
-    return tuple(command for command in outstanding(state) if command.attempt not in answered)
-
-
-@asynccontextmanager
-async def _permits(state: RunState, spec: RunSpec) -> AsyncGenerator[Limiter | None]:
-    """Keep the permits of limits that runs share, if any step has such; they are given back when nothing runs."""
-    if not state.permits:
-        yield None
-        return
-    from asyncflow.runtime.limits import Limiter  # random, hashlib: 5 ms that other runs need not take
-
-    async with Limiter(state, run=f"{spec.flow}/{spec.run}") as limiter:
-        yield limiter
-
-
-@asynccontextmanager
-async def _closing(close: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
-    try:
-        yield
-    finally:
-        with anyio.move_on_after(CLOSE_S, shield=True):
-            await close()
-
-
-def _write_parameters(request: RunRequest, home: str, run: int) -> ManifestKey:
-    from asyncflow.store.local import LocalStore
-    from asyncflow.worker.parameters import write_parameters
-
-    return write_parameters(
-        LocalStore(home),
-        run,
-        request.graph.flow,
-        dict(request.parameters),
-        dict(request.constants),
-        dict(request.graph_info),
-    )
-
-
-def _run_spec(request: RunRequest, run: int, home: str, parameters: ManifestKey) -> RunSpec:
-    return RunSpec(
-        run=run,
-        flow=request.graph.flow,
-        flow_file=request.flow_file,
-        store_root=home,
-        parameters=parameters,
-        user=request.user,
-        tags=request.tags,
-        namespace=f"user:{request.user}",
-        origin_run=request.origin_run,
-        environment={step: dict(values) for step, values in request.environment.items()},
-    )
+    async with SqliteLog(os.path.join(home, DATABASE)) as log:
+        yield Host(log=log, home=home, clock=SystemClock(), zygote=given, steer=watch_signals)
 
 
 def _run_loop(main: Callable[[], Coroutine[Any, Any, RunResult]]) -> RunResult:
     try:
         return anyio.run(main, backend="asyncio")
     except BaseExceptionGroup as group:
-        raise _first_of_ours(group) from group
-
-
-def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Unwrap what a task group raised: our own error if there is one, else the first."""
-    ours = group.subgroup(AsyncflowError)
-    return _first(ours if ours is not None else group)
-
-
-def _first(error: BaseException) -> BaseException:
-    inner: Sequence[BaseException] = getattr(error, "exceptions", ())
-    return _first(inner[0]) if inner else error
+        raise first_of_ours(group) from group

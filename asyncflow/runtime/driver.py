@@ -46,6 +46,7 @@ class Driver:
         clock: The time.
         publish: Told of each turn's events once they are durable.
         limiter: Gets the permits of limits that runs share; entered. None where no step has any.
+        inbox: Where facts come in. None: one of its own.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class Driver:
         clock: Clock,
         publish: Publish,
         limiter: Limiter | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
         self.state = state
-        self.inbox = Inbox()
+        self.inbox = inbox or Inbox()
         self._log = log
         self._backend = backend
         self._clock = clock

@@ -37,13 +37,14 @@ def find_home(start: str | None = None) -> str | None:
         directory = parent
 
 
-def make_home(start: str | None = None) -> str:
+def make_home(start: str | None = None, *, at: str | None = None) -> str:
     """Return the absolute path of a store that can be written: the one `find_home` finds, else a new one, mode 0700.
 
-    A new one is made at `ASYNCFLOW_HOME`, else in `start` (None: the working directory).
+    A new one is made at `ASYNCFLOW_HOME`, else in `start` (None: the working directory). With `at`, the store is that
+    directory, found or made.
     Raises StoreError if it cannot be made or is read-only.
     """
-    path = find_home(start)
+    path = at or find_home(start)
     if path is None:
         named = os.environ.get(HOME_VARIABLE)
         path = os.path.expanduser(named) if named else os.path.join(start or os.getcwd(), STORE_DIRECTORY)

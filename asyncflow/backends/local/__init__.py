@@ -23,19 +23,24 @@ if TYPE_CHECKING:
     from asyncflow.backends.local.backend import LocalBackend
     from asyncflow.backends.local.capacity import default_isolation
     from asyncflow.backends.local.orphans import sweep_orphans
+    from asyncflow.backends.local.stem import Stem, stem_key
     from asyncflow.backends.local.zygote import Zygote, exec_zygote, fork_zygote
 
 __all__ = [
     "LocalBackend",
+    "Stem",
     "Zygote",
     "default_isolation",
     "exec_zygote",
     "fork_zygote",
+    "stem_key",
     "sweep_orphans",
 ]
 
 _MODULES = {
     "LocalBackend": "backend",
+    "Stem": "stem",
+    "stem_key": "stem",
     "Zygote": "zygote",
     "default_isolation": "capacity",
     "exec_zygote": "zygote",

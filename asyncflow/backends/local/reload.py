@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 
 __all__ = ["attached_to", "load_again"]
@@ -15,16 +16,37 @@ def attached_to(flow_class: type) -> bytes:
     return pickle.dumps(vars(flow_class).get(_ATTACHED, ()))
 
 
-def load_again(flow_file: str, flow_name: str, attached: bytes) -> type:
+def load_again(flow_file: str, flow_name: str, attached: bytes, *, module: str = "") -> type:
     """Import a flow's file and return the flow as it stands where `attached` comes from.
+
+    Args:
+        flow_file: The file.
+        flow_name: The flow's class.
+        attached: What `attached_to` gave.
+        module: The module's name where the flow comes from. One of a package is imported by it, so that what a step
+            pickles has the name it has there.
 
     Raises:
         FlowLoadError: The file is gone, or cannot be imported any more.
     """
     from asyncflow.flow.load import load_flow
 
-    flow_class = load_flow(flow_file, flow_name)
+    flow_class = _of_package(module, flow_file, flow_name) or load_flow(flow_file, flow_name)
     decorators = pickle.loads(attached)  # our own parent process has written it
     if decorators:
         setattr(flow_class, _ATTACHED, decorators)
     return flow_class
+
+
+def _of_package(module: str, flow_file: str, flow_name: str) -> type | None:
+    """Return the flow from a module inside a package; None if it is not from such a one."""
+    if "." not in module:
+        return None
+    from importlib import import_module
+
+    try:
+        imported = import_module(module)
+    except ImportError:
+        return None  # the file itself will tell what is missing
+    file = getattr(imported, "__file__", None) or ""
+    return getattr(imported, flow_name, None) if os.path.abspath(file) == flow_file else None

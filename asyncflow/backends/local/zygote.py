@@ -7,6 +7,8 @@ One that takes its place later cannot be: it is a fresh interpreter that imports
 from __future__ import annotations
 
 import os
+import select
+import signal
 import socket
 import sys
 import time
@@ -23,7 +25,7 @@ from asyncflow.backends.local.reload import attached_to
 from asyncflow.errors import PlatformError
 from asyncflow.records import record
 
-__all__ = ["Zygote", "exec_zygote", "fork_zygote"]
+__all__ = ["Zygote", "exec_zygote", "fork_zygote", "unborn_zygote"]
 
 _REPORT_BUFFER_BYTES = 1 << 20
 _ADOPTED_S = 5.0
@@ -52,6 +54,8 @@ class Zygote:
     reports: socket.socket | None = None
     exit_code: int | None = None
     """How the last zygote ended, negative for a signal. None: it has not, or nobody knows."""
+    pidfd: int | None = None
+    """Names a zygote that is not this process's child; see `stem`. None: it is a child."""
 
     def start_again(self) -> None:
         """Start a fresh interpreter in place of a zygote that is dead. Blocking: until it is executed.
@@ -114,6 +118,8 @@ class Zygote:
     def wait(self, within_s: float) -> bool:
         """Wait until the zygote is dead and reaped; False if it still lives when the time is over. Blocking."""
         give_up_at = time.monotonic() + within_s
+        if self.pidfd is not None:
+            return self._wait_for_stranger(within_s)
         while self.pid:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -127,10 +133,23 @@ class Zygote:
                 time.sleep(_PAUSE_S)
         return True
 
+    def _wait_for_stranger(self, within_s: float) -> bool:
+        assert self.pidfd is not None
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        if not poll.poll(within_s * 1000):
+            return False
+        os.close(self.pidfd)
+        self.pid, self.pidfd = 0, None
+        return True
+
     def kill(self) -> None:
         """Kill the zygote, reap it, and kill what it leaves to this process. Blocking, bounded."""
         if self.pid:
-            kill_process(self.pid)
+            if self.pidfd is None:
+                kill_process(self.pid)
+            else:
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
             self.wait(_ADOPTED_S)
         self.kill_adopted()
 
@@ -179,7 +198,7 @@ def fork_zygote(flow_class: type, *, subreaper: bool = True, scratch: str | None
     Raises:
         PlatformError: It cannot be started.
     """
-    zygote = _unborn(flow_class, subreaper=subreaper)
+    zygote = unborn_zygote(flow_class, subreaper=subreaper)
     if sys.platform == "darwin":  # frameworks do not survive a fork without exec there
         zygote.start_again()
         return zygote
@@ -217,12 +236,13 @@ def exec_zygote(flow_class: type, *, subreaper: bool = False) -> Zygote:
     Raises:
         PlatformError: It cannot be started.
     """
-    zygote = _unborn(flow_class, subreaper=subreaper)
+    zygote = unborn_zygote(flow_class, subreaper=subreaper)
     zygote.start_again()
     return zygote
 
 
-def _unborn(flow_class: type, *, subreaper: bool) -> Zygote:
+def unborn_zygote(flow_class: type, *, subreaper: bool) -> Zygote:
+    """Return the place of a zygote that has not been started."""
     module = sys.modules[flow_class.__module__]
     return Zygote(
         flow_file=os.path.abspath(module.__file__ or ""),

@@ -1,0 +1,271 @@
+"""One run, driven from its first fact to its end: its lease, its backend, its driver, and what keeps watch beside them.
+
+`api.py` does this for a process that drives one run; the engine does it for many at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+import anyio.to_thread
+
+from asyncflow.backends.base import Backend, LogSink
+from asyncflow.errors import RunIsElsewhere
+from asyncflow.machine.commands import Command
+from asyncflow.machine.events import Event, Limits, RunStatus
+from asyncflow.machine.evolve import fold
+from asyncflow.machine.facts import DriverStarted, Fact, RunRequested
+from asyncflow.machine.graph import Graph
+from asyncflow.machine.ids import Attempt, ManifestKey
+from asyncflow.machine.state import CloneKey, CloneSource, RunState
+from asyncflow.records import field, record
+from asyncflow.runtime.clock import Clock
+from asyncflow.runtime.driver import Driver
+from asyncflow.runtime.inbox import Inbox
+from asyncflow.runtime.lease import held_lease, keep_lease
+from asyncflow.store.layout import run_directory
+from asyncflow.worker.spec import RunSpec
+
+if TYPE_CHECKING:
+    from asyncflow.backends.local import Zygote
+    from asyncflow.events.sqlite_log import SqliteLog
+    from asyncflow.runtime.limits import Limiter
+
+__all__ = ["Host", "Observer", "RunRequest", "RunResult", "drive_new", "drive_on"]
+
+CLOSE_S = 20.0
+"""Longest wait for the backend to end what still runs, seconds."""
+
+
+class Observer(LogSink, Protocol):
+    """Who watches a run from inside the driving process: the plain UI, the JSON UI."""
+
+    def registered(self, run: int) -> None:
+        """The run has an id and a lease; nothing has been launched. Never waits."""
+        ...
+
+    def events(self, first_seq: int, events: Sequence[Event]) -> None:
+        """One turn's events, durable. Never waits."""
+        ...
+
+
+@record
+class RunRequest:
+    """What is to be run, and how."""
+
+    flow: type
+    """The FlowSpec subclass."""
+    flow_file: str
+    graph: Graph
+    parameters: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Values by attribute name. Ignored when a run is continued: it keeps its own."""
+    constants: Mapping[str, object] = field(default_factory=dict[str, object])
+    graph_info: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON-like
+    limits: Limits = Limits()
+    user: str = ""
+    tags: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON-like, recorded with the run
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    """Environment variables by step (@environment)."""
+    origin_run: int | None = None
+    rerun_steps: tuple[str, ...] = ()
+    clones: Mapping[CloneKey, CloneSource] = field(default_factory=dict[CloneKey, CloneSource])
+    isolation: str = "fork"
+    async_workers: int = 1
+    """How many processes share the tasks of async steps."""
+
+
+@record
+class RunResult:
+    """How a run ended."""
+
+    run: int
+    status: RunStatus
+
+
+@record
+class Host:
+    """What a process gives to the runs it drives."""
+
+    log: SqliteLog
+    home: str
+    """The store's directory."""
+    clock: Clock
+    zygote: Callable[[], Awaitable[Zygote]]
+    """Gives a run its zygote. Called once for each run, which ends it."""
+    steer: Callable[[Inbox, Clock], Coroutine[Any, Any, None]]
+    """Runs beside the driver, which cancels it at the end; may ask things of the run, as signals do."""
+    share: Callable[[Backend, Inbox], Backend] = lambda backend, inbox: backend
+    """Puts what runs share in front of a run's backend. By default they share nothing."""
+
+
+async def drive_new(request: RunRequest, host: Host, observer: Observer) -> RunResult:
+    """Drive a new run to its end.
+
+    Raises:
+        StoreError: The run could not be recorded; it has stopped, and can be resumed if it was registered.
+
+    Cancellation:
+        What runs is killed; what is recorded stands, and the run can be resumed.
+    """
+    run = await _new_run_id(host.log, host.home)
+    async with held_lease(host.log, run):
+        key = await anyio.to_thread.run_sync(_write_parameters, request, host.home, run)
+        observer.registered(run)
+        state = RunState(graph=request.graph, clones=request.clones)
+        spec = _run_spec(request, run, host.home, key)
+        first = RunRequested(
+            at=host.clock.now(),
+            run=run,
+            user=request.user,
+            tags=request.tags,
+            limits=request.limits,
+            origin_run=request.origin_run,
+            rerun_steps=request.rerun_steps,
+            meta=request.meta,
+        )
+        session = _Session(host=host, observer=observer, request=request)
+        return await session.drive(spec, state, lambda attempts: [first])
+
+
+async def _new_run_id(log: SqliteLog, home: str) -> int:
+    """Return a run id of which nothing is in the store, even when the database that knew of it was lost."""
+    run = await log.create_run_id()
+    while os.path.exists(run_directory(home, run)):  # noqa: ASYNC240 - one stat
+        run = await log.create_run_id()
+    return run
+
+
+async def drive_on(request: RunRequest, run: int, host: Host, observer: Observer) -> RunResult:
+    """Go on with a run whose driver died, under its own id, and drive it to its end.
+
+    Raises:
+        RunIsElsewhere: The run's driver lives.
+        StoreError: The run could not be read or recorded.
+
+    Cancellation:
+        As of `drive_new`.
+    """
+    async with held_lease(host.log, run):
+        observer.registered(run)
+        state = fold(request.graph, await host.log.read(run), request.clones)
+        if state.is_over:
+            raise RunIsElsewhere(
+                f"run {run} has ended meanwhile ({state.status})", hint=f"asyncflow resume {run}"
+            )
+        spec = _run_spec(request, run, host.home, ManifestKey(run, 0, 0))
+        started = DriverStarted(
+            at=host.clock.now(), host=os.uname().nodename, pid=os.getpid(), limits=request.limits
+        )
+        session = _Session(host=host, observer=observer, request=request)
+        return await session.drive(spec, state, lambda adopted: [started, *adopted])
+
+
+@record
+class _Session:
+    host: Host
+    observer: Observer
+    request: RunRequest
+
+    async def drive(
+        self, spec: RunSpec, state: RunState, begin: Callable[[Sequence[Fact]], list[Fact]]
+    ) -> RunResult:
+        """Drive one run beside the keepers of its lease; close the backend whatever happens."""
+        host, inbox = self.host, Inbox()
+        in_flight = [Attempt(task, state.tasks[task].number) for task in state.running]
+        status: RunStatus | None = None
+        async with (
+            _permits(state, spec) as limiter,
+            self._backend(spec, inbox) as backend,
+            anyio.create_task_group() as keepers,
+        ):
+            driver = Driver(
+                state,
+                log=host.log,
+                backend=backend,
+                clock=host.clock,
+                publish=self.observer.events,
+                limiter=limiter,
+                inbox=inbox,
+            )
+            keepers.start_soon(host.steer, inbox, host.clock)
+            adopted = await backend.adopt(in_flight)
+            keepers.start_soon(self._keep_lease, spec.run, driver)
+            status = await driver.drive(spec.run, begin(adopted), _to_repeat(state, adopted))
+            keepers.cancel_scope.cancel()
+        assert status is not None, "a driver that returns has a status"
+        return RunResult(run=spec.run, status=status)
+
+    @asynccontextmanager
+    async def _backend(self, spec: RunSpec, inbox: Inbox) -> AsyncGenerator[Backend]:
+        """Open the run's backend; close it whatever happens, with all that still runs."""
+        from asyncflow.backends.local import LocalBackend
+
+        local = LocalBackend(
+            await self.host.zygote(),
+            spec,
+            self.observer,
+            isolation=self.request.isolation,
+            async_workers=self.request.async_workers,
+        )
+        backend = self.host.share(local, inbox)
+        try:
+            yield backend
+        finally:
+            with anyio.move_on_after(CLOSE_S, shield=True):
+                await backend.aclose()
+
+    async def _keep_lease(self, run: int, driver: Driver) -> None:
+        await keep_lease(self.host.log, run, state=driver.state, inbox=driver.inbox, clock=self.host.clock)
+
+
+def _to_repeat(state: RunState, adopted: Sequence[Fact]) -> tuple[Command, ...]:
+    from asyncflow.machine.decide import outstanding
+
+    answered = {getattr(fact, "attempt", None) for fact in adopted}
+    return tuple(command for command in outstanding(state) if command.attempt not in answered)
+
+
+@asynccontextmanager
+async def _permits(state: RunState, spec: RunSpec) -> AsyncGenerator[Limiter | None]:
+    """Keep the permits of limits that runs share, if any step has such; they are given back when nothing runs."""
+    if not state.permits:
+        yield None
+        return
+    from asyncflow.runtime.limits import Limiter  # random, hashlib: 5 ms that other runs need not take
+
+    async with Limiter(state, run=f"{spec.flow}/{spec.run}") as limiter:
+        yield limiter
+
+
+def _write_parameters(request: RunRequest, home: str, run: int) -> ManifestKey:
+    from asyncflow.store.local import LocalStore
+    from asyncflow.worker.parameters import write_parameters
+
+    return write_parameters(
+        LocalStore(home),
+        run,
+        request.graph.flow,
+        dict(request.parameters),
+        dict(request.constants),
+        dict(request.graph_info),
+    )
+
+
+def _run_spec(request: RunRequest, run: int, home: str, parameters: ManifestKey) -> RunSpec:
+    return RunSpec(
+        run=run,
+        flow=request.graph.flow,
+        flow_file=request.flow_file,
+        store_root=home,
+        parameters=parameters,
+        user=request.user,
+        tags=request.tags,
+        namespace=f"user:{request.user}",
+        origin_run=request.origin_run,
+        environment={step: dict(values) for step, values in request.environment.items()},
+    )
