@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -15,6 +16,7 @@ from asyncflow.worker.problems import info_from
 __all__ = ["artifact_refs", "decode", "encode", "outcome_of"]
 
 _VERSION = 1
+_pack: Callable[[object], bytes] = msgpack.Packer().pack  # one, as making one maps 256 KiB each time
 
 
 def encode(attempt: Attempt, outcome: Outcome) -> bytes:
@@ -24,8 +26,7 @@ def encode(attempt: Attempt, outcome: Outcome) -> bytes:
         body: list[Any] = [*common, True, outcome.width, outcome.chosen, outcome.caught]
     else:
         body = [*common, False, outcome.error]
-    packed: bytes = msgpack.packb(body)
-    return packed
+    return _pack(body)
 
 
 def decode(data: bytes) -> tuple[Attempt, Outcome]:
