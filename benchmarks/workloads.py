@@ -55,7 +55,7 @@ class Workload:
 
     name: str
     row: int
-    """Row of the founding issue's table."""
+    """Row in the table of the issue that asks for it: the founding one, or for `async...` the third."""
     what: str
     contenders: Sequence[Contender]
     bounds: Sequence[Bound]
@@ -79,6 +79,7 @@ def workloads(place: Place, sizes: Sizes) -> list[Workload]:
         *(simulated(width) for width in sizes.simulated),
         *(async_foreach(place, width) for width in sizes.async_tasks),
         async_nothing(place, sizes.async_tasks[-1]),
+        async_cancel(sizes),
         array(place, sizes),
         resume(place, sizes),
         start("import asyncflow", ["-c", "import asyncflow"], place, limit_ms=60),
@@ -245,6 +246,21 @@ def async_nothing(place: Place, width: int) -> Workload:
     )
 
 
+def async_cancel(sizes: Sizes) -> Workload:
+    """Issue 3, row 5: from Ctrl-C to the end of a run of async tasks."""
+    running, waiting = sizes.async_tasks[0], sizes.async_tasks[-1]
+    command = [sys.executable, "-m", "benchmarks.async_cancel", str(running), str(waiting)]
+    return Workload(
+        name="async_cancel",
+        row=5,
+        what=f"cancel of {running:,} running and {waiting:,} waiting async tasks",
+        contenders=[Contender(name="asyncflow", command=command)],
+        column="cancel_s",
+        figures=figures_in_output,
+        bounds=[Bound(what="cancel", figure=lambda us, _: us["cancel_s"], limit=2.0, unit="s")],
+    )
+
+
 def array(place: Place, sizes: Sizes) -> Workload:
     """Row 6: a large array as an artifact."""
     megabytes = ("--megabytes", str(sizes.array_mb))
@@ -350,7 +366,7 @@ def faster_than_metaflow(times: float) -> Bound:
 
 def figures_in_output(measured: Measured) -> dict[str, float]:
     """Read the figures that a flow or loop printed as `NAME value`; BEGAN_AT becomes a time since the start."""
-    found = dict(re.findall(r"\b(WAY_S|BEGAN_AT|IDLE_CPU_S|RUN_S) ([0-9.]+)", measured.output))
+    found = dict(re.findall(r"\b(WAY_S|CANCEL_S|BEGAN_AT|IDLE_CPU_S|RUN_S) ([0-9.]+)", measured.output))
     figures = {name.lower(): float(value) for name, value in found.items()}
     if "began_at" in figures:
         figures["began_s"] = figures.pop("began_at") - measured.started_at
