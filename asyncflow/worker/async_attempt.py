@@ -144,6 +144,8 @@ class AsyncAttempt(Prepared):
     async def _execute_here(self, binding: Binding) -> None:
         """Run the step and see where it hands on; a failure becomes a value."""
         try:
+            if self._is_stopped:
+                raise StepStopped("the scheduler asked the task to stop before it began")
             flow = self._flow = self._flow_class(use_cli=False)
             flow._binding = binding
             if self._spec.fallback is not None:

@@ -87,6 +87,18 @@ class TestLocalAsync(BackendSuite):
         await bench.backend.stop(other, force=False)
         await bench.until_ended(other)
 
+    async def test_an_attempt_that_is_asked_to_stop_before_it_has_begun_does_not_begin(
+        self, bench: Bench
+    ) -> None:
+        other = await bench.launch("sleep", 1)
+        await bench.until_started(other)
+        attempt = await bench.launch("sleep", 2)
+        await bench.backend.stop(attempt, force=False)
+        reported = (await bench.until_ended(attempt))[-1]
+        assert isinstance(reported, WorkerReported)
+        assert isinstance(reported.outcome, Failed)
+        assert "asked the task to stop" in reported.outcome.error.message
+
     async def test_the_worker_of_an_attempt_that_was_given_up_gets_no_other(self, bench: Bench) -> None:
         attempt = await bench.launch("ignore_signals")
         await bench.until_started(attempt)

@@ -21,11 +21,14 @@ from anyio.abc import TaskGroup
 
 from asyncflow.backends.local.async_outbox import AsyncOutbox
 from asyncflow.backends.local.wire import Frames, Told, Verb, unpack_task
+from asyncflow.machine.outcome import Failed
 from asyncflow.store.local import LocalStore
+from asyncflow.worker import report
 from asyncflow.worker.async_attempt import AsyncAttempt, prepare_async
 from asyncflow.worker.async_streams import OWNER, share_process
 from asyncflow.worker.binding import Origins
-from asyncflow.worker.spec import RunSpec
+from asyncflow.worker.problems import info_of
+from asyncflow.worker.spec import RunSpec, TaskSpec
 from asyncflow.worker.watchdog import Watchdog, WatchedSelector
 
 __all__ = ["AsyncWorker", "serve_tasks"]
@@ -125,7 +128,12 @@ class AsyncWorker:
     def _do(self, verb: int, token: int, body: bytes) -> None:
         assert self._group is not None
         if verb == Verb.LAUNCH:
-            self._group.start_soon(self._attend, token, body)
+            attempt = prepare_async(
+                self._flow_class, self._run, unpack_task(body), self._origins, token=token
+            )
+            attempt.threads = self._threads
+            self._attempts[token] = attempt  # at once: a stop may be the next frame
+            self._group.start_soon(self._attend, attempt)
             return
         attempt = self._attempts.get(token)
         if attempt is None:
@@ -135,12 +143,20 @@ class AsyncWorker:
         else:
             attempt.stop()
 
-    async def _attend(self, token: int, body: bytes) -> None:
-        """Run one attempt from its launch to its report."""
-        spec = unpack_task(body)
-        attempt = prepare_async(self._flow_class, self._run, spec, self._origins, token=token)
+    def _launch(self, group: TaskGroup, token: int, spec: TaskSpec) -> None:
+        try:
+            attempt = prepare_async(self._flow_class, self._run, spec, self._origins, token=token)
+        except KeyError as error:  # a flow without that step: its file has changed
+            told = report.encode(spec.attempt, Failed(error=info_of(error)))
+            self._outbox.tell(Told.REPORT, token, told)
+            return
         attempt.threads = self._threads
-        self._attempts[token] = attempt
+        self._attempts[token] = attempt  # at once: a stop may be the next frame
+        group.start_soon(self._attend, attempt)
+
+    async def _attend(self, attempt: AsyncAttempt) -> None:
+        """Run one attempt from its launch to its report."""
+        token = attempt.token
         self._outbox.tell(Told.STARTED, token)
         told = await attempt.run_and_report()
         if self._attempts.pop(token, None) is not None and told is not None:
