@@ -30,7 +30,7 @@ from asyncflow.worker.spec import RunSpec, TaskSpec
 from asyncflow.worker.surroundings import gangs_of
 from asyncflow.worker.timeout import TimeoutException
 from asyncflow.worker.transition import handover_of, static_handover
-from asyncflow.worker.usage import Meter
+from asyncflow.worker.usage import SharedMeter
 from asyncflow.worker.weight import is_light
 
 __all__ = ["AsyncAttempt", "StepStopped", "prepare_async"]
@@ -93,7 +93,7 @@ class AsyncAttempt(Prepared):
 
         Cancellation: `stop` is the way to end an attempt; to cancel the scope it runs in ends it without a manifest.
         """
-        meter = Meter()
+        meter = SharedMeter()
         self.task = asyncio.current_task()
         self._started: dict[asyncio.Task[Any], None] = {}
         OWNER.set(self)

@@ -8,7 +8,7 @@ from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 from asyncflow.machine.outcome import Usage
 
-__all__ = ["Meter"]
+__all__ = ["Meter", "SharedMeter"]
 
 _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
@@ -27,3 +27,13 @@ class Meter:
         own, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
         used_s = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime - self._cpu_s
         return Usage(self._at, time.time(), max(0.0, used_s), own.ru_maxrss * _RSS_UNIT_BYTES)
+
+
+class SharedMeter(Meter):
+    """For one of many attempts in a process: whose processor time it was cannot be told, so none is."""
+
+    __slots__ = ()
+
+    def read(self) -> Usage:
+        """Return the times, and the memory of the whole process."""
+        return super().read()._replace(cpu_s=0.0)

@@ -16,6 +16,7 @@ from asyncflow.store.unpicklable import UnpicklableArtifact
 from asyncflow.worker.parameters import write_parameters
 from asyncflow.worker.problems import info_from, info_of, record_of
 from asyncflow.worker.report import decode, encode, outcome_of
+from asyncflow.worker.usage import SharedMeter
 from tests.unit.worker import test_failures, test_transitions
 from tests.unit.worker.player import Player
 
@@ -93,3 +94,12 @@ def test_a_group_of_exceptions_says_which_kinds_are_in_it_each_once() -> None:
     attempt = Attempt(1, 0)
     assert decode(encode(attempt, Failed(error=told))) == (attempt, Failed(error=told))
     assert info_from(record_of(told)) == told
+
+
+def test_no_processor_time_is_told_of_an_attempt_that_shares_its_process() -> None:
+    meter = SharedMeter()
+    sum(range(300_000))
+    usage = meter.read()
+    assert usage.cpu_s == 0
+    assert usage.ended_at >= usage.started_at > 0
+    assert usage.max_rss_bytes > 0
