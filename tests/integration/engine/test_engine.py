@@ -17,7 +17,7 @@ import pytest
 from asyncflow import Engine
 from asyncflow.engine import RunCancelled, RunFailed, RunStopped
 from asyncflow.engine.planning import EngineError
-from asyncflow.errors import PlatformError, RunIsElsewhere, UserError
+from asyncflow.errors import PlatformError, RunIsElsewhere, StoreError, UserError
 from asyncflow.machine.events import RunCreated, RunFinished, RunStatus
 
 FLOWS = Path(__file__).parent / "flows" / "shapes.py"
@@ -363,3 +363,45 @@ def test_killing_the_program_leaves_no_process(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(below, timeout=10)
     assert alive == []
     program.stdout.close()
+
+
+async def test_an_engine_is_entered_in_one_task_and_left_in_another_as_notebooks_and_fixtures_do(
+    tmp_path: Path,
+) -> None:
+    engine = Engine(tmp_path / "store")
+    await asyncio.create_task(engine.__aenter__())
+    run = await asyncio.create_task(engine.start(WIDE))
+    assert (await asyncio.create_task(run.result())).total == 30
+    await asyncio.create_task(engine.__aexit__(None, None, None))
+
+
+async def test_an_engine_works_inside_a_textual_application(tmp_path: Path) -> None:
+    from textual.app import App, ComposeResult
+    from textual.widgets import Label
+
+    class Watching(App[int]):
+        def compose(self) -> ComposeResult:
+            yield Label("waiting")
+
+        async def on_mount(self) -> None:
+            self.run_worker(self.work())
+
+        async def work(self) -> None:
+            async with Engine(tmp_path / "store") as engine:
+                run = await engine.start(WIDE)
+                async for event in run.events():
+                    self.query_one(Label).update(event.kind)
+                self.exit((await run.result()).total)
+
+    app = Watching()
+    async with app.run_test() as pilot:
+        while app.return_value is None:
+            await pilot.pause(0.05)
+    assert app.return_value == 30
+
+
+async def test_an_engine_that_cannot_open_its_store_says_so_when_entered(tmp_path: Path) -> None:
+    place = tmp_path / "store"
+    place.write_text("not a directory")
+    with pytest.raises(StoreError):
+        await Engine(place).__aenter__()
