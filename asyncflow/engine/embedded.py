@@ -30,7 +30,7 @@ from asyncflow.runtime.inbox import Inbox
 from asyncflow.runtime.session import Host, RunResult, drive_new, drive_on
 from asyncflow.runtime.slots import SharedSlots, SlottedBackend
 from asyncflow.store.home import make_home
-from asyncflow.store.layout import DATABASE
+from asyncflow.store.layout import DATABASE, temporary_directory
 
 if TYPE_CHECKING:
     from asyncflow.backends.local import Stem, Zygote
@@ -289,7 +289,7 @@ class Engine:
 
         key = stem_key(flow)
         if key not in self._stems:
-            self._stems[key] = Stem(flow)
+            self._stems[key] = Stem(flow, temporary_directory(self._home))
         return self._stems[key]
 
     @asynccontextmanager

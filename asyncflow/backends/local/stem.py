@@ -44,10 +44,12 @@ class Stem:
 
     Args:
         flow_class: The flow, defined in a file.
+        scratch: A directory in which the stem may rehearse; see `fork_zygote`.
     """
 
-    def __init__(self, flow_class: type) -> None:
+    def __init__(self, flow_class: type, scratch: str) -> None:
         self._flow_class = flow_class
+        self._scratch = scratch
         self._control: socket.socket | None = None
         self._pid = 0
         self._lock = anyio.Lock()
@@ -108,6 +110,7 @@ class Stem:
             self._flow_class.__name__,
             module.__name__,
             attached_to(self._flow_class).hex(),
+            self._scratch,
         )
         try:
             process = subprocess.Popen(

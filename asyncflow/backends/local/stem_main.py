@@ -17,11 +17,12 @@ import time
 from array import array
 from types import FrameType
 
+from asyncflow.backends.local import child
 from asyncflow.backends.local.nursery import serve_and_exit
 from asyncflow.backends.local.processes import be_subreaper, children_of, kill_process
 from asyncflow.backends.local.reload import load_again
 from asyncflow.errors import AsyncflowError
-from asyncflow.worker.attempt import preload
+from asyncflow.worker.attempt import has_async_steps, preload
 
 __all__ = ["READY", "Stem", "main"]
 
@@ -39,10 +40,12 @@ class Stem:
         control: Stream socket. In: a byte with the two sockets of a zygote. Out: its pid, with a pidfd; an error
             number, negative, if it could not be forked.
         flow_class: The flow.
+        scratch: A directory in which it may rehearse, as a zygote does (`fork_zygote`).
     """
 
-    def __init__(self, control: socket.socket, flow_class: type) -> None:
+    def __init__(self, control: socket.socket, flow_class: type, scratch: str) -> None:
         self._control = control
+        self._scratch = scratch
         self._flow_class = flow_class
         self._zygotes: set[int] = set()
 
@@ -50,7 +53,7 @@ class Stem:
         """Do as asked until nobody can ask any more, then wait for the zygotes to end."""
         be_subreaper()
         wakeup = self._watch_children()
-        preload(self._flow_class)
+        self._get_warm()
         gc.collect()
         gc.freeze()
         poll = select.poll()
@@ -65,6 +68,13 @@ class Stem:
                 elif not self._fork_one():
                     self._end()
                     return
+
+    def _get_warm(self) -> None:
+        """Do once what each zygote would do for itself."""
+        preload(self._flow_class)
+        child.rehearse(self._scratch)
+        if has_async_steps(self._flow_class):
+            from asyncflow.backends.local import async_worker  # noqa: F401 # pyright: ignore[reportUnusedImport]
 
     def _watch_children(self) -> int:
         reader, writer = os.pipe()
@@ -146,9 +156,9 @@ class Stem:
 
 
 def main() -> None:
-    """Serve as `sys.argv` says: control descriptor, flow file, class, module, attached decorators."""
+    """Serve as `sys.argv` says: control descriptor, flow file, class, module, attached decorators, scratch."""
     control_fd = int(sys.argv[1])
-    flow_file, flow_name, module, attached = sys.argv[2:6]
+    flow_file, flow_name, module, attached, scratch = sys.argv[2:7]
     sys.argv[:] = [flow_file]
     os.set_inheritable(control_fd, False)
     control = socket.socket(fileno=control_fd)
@@ -157,7 +167,7 @@ def main() -> None:
     except AsyncflowError as error:
         sys.stderr.write(f"{error.headline}: {error}\n")
         sys.exit(1)
-    Stem(control, flow_class).serve()
+    Stem(control, flow_class, scratch).serve()
 
 
 def _wake(number: int, frame: FrameType | None) -> None:
