@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from asyncflow.machine.ids import Attempt
     from asyncflow.runtime.api import RunRequest, RunResult
 
-__all__ = ["ResourcesError", "check_resources", "describe", "drive", "limits_of"]
+__all__ = [
+    "ResourcesError",
+    "check_resources",
+    "describe",
+    "drive",
+    "exit_code_of",
+    "limits_of",
+    "tell_cancelled",
+]
 
 
 _RESUME = re.compile(r"asyncflow resume( RUN\b)?(?![ \w])")
@@ -115,24 +123,49 @@ def drive(
         run: The run to go on with. None: a new one.
         steps: Step by task, of tasks that exist already when a run is continued.
     """
+    from asyncflow.cli.ui_choice import chosen_ui
+
+    ui = chosen_ui(options.ui)
+    if ui == "tui":
+        from asyncflow.cli.apart import drive_apart  # forks: before any thread, event loop or SQLite
+
+        return drive_apart(
+            lambda made: exit_code_of(
+                _drive(flow, options, make_request, lambda _: made, home=home, run=run)
+            ),
+            home=home,
+        )
+    ended = _drive(
+        flow, options, make_request, lambda request: _make_ui(ui, request.graph, steps), home=home, run=run
+    )
+    return _tell_end(ended, home)
+
+
+def _drive(
+    flow: ChosenFlow,
+    options: RunOptions,
+    make_request: Callable[[], RunRequest],
+    make_ui: Callable[[RunRequest], _UI],
+    *,
+    home: str,
+    run: int | None,
+) -> RunResult:
     from asyncflow.backends.local import fork_zygote
 
     zygote = fork_zygote(flow.flow_class, scratch=temporary_directory(home))
     from asyncflow.runtime.api import continue_run, start_run  # asyncio and SQLite, not before the fork
 
     request = make_request()
-    watched = _Watched(_make_ui(options.ui, request.graph, steps), options.run_id_file)
+    watched = _Watched(make_ui(request), options.run_id_file)
     try:
         if run is None:
-            ended = start_run(request, home=home, zygote=zygote, observer=watched)
-        else:
-            ended = continue_run(request, run, home=home, zygote=zygote, observer=watched)
+            return start_run(request, home=home, zygote=zygote, observer=watched)
+        return continue_run(request, run, home=home, zygote=zygote, observer=watched)
     except PlatformError as error:
         error.hint = _with_run(error.hint, watched.run)
         raise
     finally:
         watched.ui.close()
-    return _tell_end(ended, home)
 
 
 class _Watched:
@@ -176,19 +209,30 @@ def _make_ui(name: str, graph: Graph, steps: Mapping[int, str] | None) -> _UI:
     return PlainUI(graph, steps)
 
 
-def _tell_end(ended: RunResult, home: str) -> int:
+def exit_code_of(ended: RunResult) -> int:
+    """Return the exit code that says how a run ended."""
     from asyncflow.machine.events import RunStatus
 
     if ended.status is RunStatus.SUCCEEDED:
         return ExitCode.OK
-    if ended.status is RunStatus.CANCELLED:
-        terminal.err(Span(f"Run {ended.run} was cancelled.", Style.BOLD))
-        terminal.err(f"    To go on with what is left of it: asyncflow resume {ended.run}")
-        return ExitCode.INTERRUPTED
-    from asyncflow.cli.root_cause import tell_root_cause
+    return ExitCode.INTERRUPTED if ended.status is RunStatus.CANCELLED else ExitCode.FAILURE
 
-    tell_root_cause(home, ended.run)
-    return ExitCode.FAILURE
+
+def _tell_end(ended: RunResult, home: str) -> int:
+    code = exit_code_of(ended)
+    if code == ExitCode.INTERRUPTED:
+        tell_cancelled(ended.run)
+    elif code != ExitCode.OK:
+        from asyncflow.cli.root_cause import tell_root_cause
+
+        tell_root_cause(home, ended.run)
+    return code
+
+
+def tell_cancelled(run: int) -> None:
+    """Say on stderr that a run was cancelled, and how to go on."""
+    terminal.err(Span(f"Run {run} was cancelled.", Style.BOLD))
+    terminal.err(f"    To go on with what is left of it: asyncflow resume {run}")
 
 
 def _check_step(info: StepInfo, needs: Resources, there: Resources) -> None:

@@ -54,10 +54,12 @@ def run_options() -> list[click.Option]:
         ),
         click.Option(
             ["--ui"],
-            type=click.Choice(["plain", "json", "none"]),
-            default="plain",
+            type=click.Choice(["auto", "tui", "plain", "json", "none"]),
+            default="auto",
+            envvar="ASYNCFLOW_UI",
             show_default=True,
-            help="What to show: lines for people, JSON events for programs, or nothing.",
+            help="What to show: a dashboard, lines for people, JSON events for programs, or nothing. auto: the "
+            "dashboard on a terminal, else lines.  [env: ASYNCFLOW_UI]",
         ),
         click.Option(
             ["--keep-going"],

@@ -8,11 +8,12 @@ treated the same.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple, TextIO
+
+from asyncflow.text import one_line, visible, visible_bytes
 
 __all__ = [
     "Part",
@@ -51,37 +52,6 @@ class Span(NamedTuple):
 
 
 Part = str | Span
-
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_CONTROL_OR_SPACE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_SUSPECT_BYTES = bytes([*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0x100)])
-_OVERWRITTEN = re.compile(rb"[^\n]*\r")
-
-
-def visible(text: str) -> str:
-    """Return text in which nothing is left that a terminal would obey, but line feeds and tabs."""
-    return text if text.isprintable() else _CONTROL.sub(_escaped, text)
-
-
-def one_line(text: str, most: int | None = None) -> str:
-    """Return text that stays on one line, cut to `most` characters."""
-    shown = text if text.isprintable() else _CONTROL_OR_SPACE.sub(_escaped_or_blank, text)
-    if most is not None and len(shown) > most:
-        shown = f"{shown[: max(0, most - 1)]}…"
-    return shown
-
-
-def visible_bytes(lines: bytes) -> bytes:
-    """Return whole lines as a terminal may show them.
-
-    Of a line that was written over (a progress bar with carriage returns) the last state is left, as a terminal
-    would show it. Costs 0.5 ms a megabyte of plain text.
-    """
-    if len(lines.translate(None, _SUSPECT_BYTES)) == len(lines):
-        return lines
-    if b"\r" in lines:
-        lines = _OVERWRITTEN.sub(b"", lines.replace(b"\r\n", b"\n"))
-    return visible(lines.decode("utf-8", "backslashreplace")).encode("utf-8", "backslashreplace")
 
 
 def out(*parts: Part) -> None:
@@ -141,17 +111,3 @@ def _rendered(part: Part, stream: TextIO) -> str:
     if isinstance(part, Span):
         return painted(visible(part.text), part.style, stream)
     return visible(part)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return _code(found.group())
-
-
-def _escaped_or_blank(found: re.Match[str]) -> str:
-    character = found.group()
-    return " " if character in "\t\n\r" else _code(character)
-
-
-def _code(character: str) -> str:
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"

@@ -20,7 +20,7 @@ from typing import Any
 
 from asyncflow.store.digests import Buffer
 
-__all__ = ["ALIGNMENT", "join_parts", "pickle_parts", "unpickle"]
+__all__ = ["ALIGNMENT", "join_parts", "pickle_parts", "taken_apart", "unpickle"]
 
 ALIGNMENT = 64
 _MAGIC = b"AF5\0"
@@ -91,6 +91,14 @@ def unpickle(view: memoryview) -> Any:  # Any: the user's object
     """
     if not view or view[0] == _PLAIN:
         return pickle.loads(view)  # the store holds what the user's own tasks wrote
+    stream, buffers = taken_apart(view)
+    return pickle.loads(stream, buffers=buffers)  # as above
+
+
+def taken_apart(view: memoryview) -> tuple[memoryview, list[memoryview]]:
+    """Return the pickle stream of a content, and its out-of-band buffers. Raises ValueError if it is damaged."""
+    if not view or view[0] == _PLAIN:
+        return view, []
     if len(view) < _HEAD.size:
         raise ValueError("it is cut off")
     magic, count, pickled = _HEAD.unpack_from(view)
@@ -99,4 +107,4 @@ def unpickle(view: memoryview) -> Any:  # Any: the user's object
         raise ValueError("it does not begin as a pickle does")
     table = struct.unpack_from(f"<{2 * count}Q", view, _HEAD.size)
     pieces = [view[offset : offset + length] for offset, length in zip(table[::2], table[1::2], strict=True)]
-    return pickle.loads(view[start : start + pickled], buffers=pieces)  # as above
+    return view[start : start + pickled], pieces

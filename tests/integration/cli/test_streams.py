@@ -60,7 +60,7 @@ def test_a_reader_that_is_slow_gets_everything(place: Place) -> None:
 def test_no_task_commands_a_terminal(place: Place) -> None:
     flow = place.flow("chatty")
     place.extra["TERM"] = "xterm"
-    code, shown = _on_a_terminal(place, "run", flow, "--lines", "3")
+    code, shown = _on_a_terminal(place, "run", flow, "--lines", "3", "--ui", "plain")
     assert code == 0
     assert b"\x1b[1mTask is starting.\x1b[0m" in shown, "our own words are bold"
     assert b"\\x1b[2J\\x1b]0;owned\\x07the end" in shown
