@@ -19,7 +19,10 @@ REFUSED = [
     (["--tag", " "], "Invalid value for '--tag': a tag must not be empty"),
     (["--tag", "x" * 501], "Invalid value for '--tag': a tag has at most 500 characters, this one has 501"),
     (["--failure-grace", "-1"], "Invalid value for '--failure-grace': -1.0 is not in the range x>=0."),
-    (["--ui", "fancy"], "Invalid value for '--ui': 'fancy' is not one of 'auto', 'tui', 'plain', 'json', 'none'."),
+    (
+        ["--ui", "fancy"],
+        "Invalid value for '--ui': 'fancy' is not one of 'auto', 'tui', 'plain', 'json', 'none'.",
+    ),
     (["--isolation", "vm"], "Invalid value for '--isolation': 'vm' is not one of 'fork', 'spawn'."),
     (["--times", "x"], "Invalid value for '--times': 'x' is not a valid integer."),
     (["--times"], "Option '--times' requires an argument."),
