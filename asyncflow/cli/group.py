@@ -34,7 +34,9 @@ COMMANDS: Mapping[str, Entry] = {
         "asyncflow.cli.show", "Look at a flow", "Show a flow's steps, what they do, where they lead."
     ),
     "graph": Entry("asyncflow.cli.graph", "Look at a flow", "Write a flow's graph as dot, Mermaid or JSON."),
-    "tui": Entry("asyncflow.cli.tui", "Look at runs", "Browse runs in the terminal, and watch those that live."),
+    "tui": Entry(
+        "asyncflow.cli.tui", "Look at runs", "Browse runs in the terminal, and watch those that live."
+    ),
     "runs": Entry("asyncflow.cli.runs", "Look at runs", "List runs, newest first."),
     "logs": Entry("asyncflow.cli.logs", "Look at runs", "Show what tasks printed."),
     "dump": Entry("asyncflow.cli.dump", "Look at runs", "Show the artifacts of a step or a task."),
