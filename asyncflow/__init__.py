@@ -4,8 +4,23 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # known to type checkers by its name; importing typing would cost 4 ms
 if TYPE_CHECKING:
+    from asyncflow.client.data import DataArtifact
+    from asyncflow.client.errors import InvalidPathspec, NamespaceMismatch, NoSuchObject
+    from asyncflow.client.flows import Flow, Metaflow
+    from asyncflow.client.place import (
+        default_metadata,
+        default_namespace,
+        get_metadata,
+        get_namespace,
+        metadata,
+        namespace,
+    )
+    from asyncflow.client.runs import Run
+    from asyncflow.client.steps import Step
+    from asyncflow.client.tasks import Task
     from asyncflow.engine import Engine, RunHandle
     from asyncflow.errors import AsyncflowError, UserError
+    from asyncflow.events.tagging import TaggingError
     from asyncflow.flow.current import current
     from asyncflow.flow.decorators.builtin import catch, environment, parallel, resources, retry, timeout
     from asyncflow.flow.decorators.limits import concurrency, rate_limit
@@ -27,26 +42,42 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncflowError",
+    "DataArtifact",
     "DecoratorError",
     "Engine",
+    "Flow",
     "FlowLoadError",
     "FlowSpec",
     "IncludeFile",
     "InvalidNextError",
+    "InvalidPathspec",
     "JSONType",
     "LintError",
     "MergeError",
+    "Metaflow",
     "MissingInMergeError",
+    "NamespaceMismatch",
+    "NoSuchObject",
     "Parameter",
     "ParameterError",
+    "Run",
     "RunHandle",
+    "Step",
+    "TaggingError",
+    "Task",
     "UnhandledInMergeError",
     "UserError",
     "__version__",
     "catch",
     "concurrency",
     "current",
+    "default_metadata",
+    "default_namespace",
     "environment",
+    "get_metadata",
+    "get_namespace",
+    "metadata",
+    "namespace",
     "parallel",
     "rate_limit",
     "resources",
@@ -57,26 +88,42 @@ __all__ = [
 
 _HOMES = {
     "AsyncflowError": "asyncflow.errors",
+    "DataArtifact": "asyncflow.client.data",
     "DecoratorError": "asyncflow.flow.errors",
     "Engine": "asyncflow.engine",
+    "Flow": "asyncflow.client.flows",
     "FlowLoadError": "asyncflow.flow.errors",
     "FlowSpec": "asyncflow.flow.spec",
     "IncludeFile": "asyncflow.flow.include_file",
     "InvalidNextError": "asyncflow.flow.errors",
+    "InvalidPathspec": "asyncflow.client.errors",
     "JSONType": "asyncflow.flow.parameters",
     "LintError": "asyncflow.flow.errors",
     "MergeError": "asyncflow.flow.errors",
+    "Metaflow": "asyncflow.client.flows",
     "MissingInMergeError": "asyncflow.flow.errors",
+    "NamespaceMismatch": "asyncflow.client.errors",
+    "NoSuchObject": "asyncflow.client.errors",
     "Parameter": "asyncflow.flow.parameters",
     "ParameterError": "asyncflow.flow.errors",
+    "Run": "asyncflow.client.runs",
     "RunHandle": "asyncflow.engine",
+    "Step": "asyncflow.client.steps",
+    "TaggingError": "asyncflow.events.tagging",
+    "Task": "asyncflow.client.tasks",
     "UnhandledInMergeError": "asyncflow.flow.errors",
     "UserError": "asyncflow.errors",
     "__version__": "asyncflow.version",
     "catch": "asyncflow.flow.decorators.builtin",
     "concurrency": "asyncflow.flow.decorators.limits",
     "current": "asyncflow.flow.current",
+    "default_metadata": "asyncflow.client.place",
+    "default_namespace": "asyncflow.client.place",
     "environment": "asyncflow.flow.decorators.builtin",
+    "get_metadata": "asyncflow.client.place",
+    "get_namespace": "asyncflow.client.place",
+    "metadata": "asyncflow.client.place",
+    "namespace": "asyncflow.client.place",
     "parallel": "asyncflow.flow.decorators.builtin",
     "rate_limit": "asyncflow.flow.decorators.limits",
     "resources": "asyncflow.flow.decorators.builtin",

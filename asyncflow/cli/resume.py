@@ -243,9 +243,9 @@ def _check_step(graph: FlowGraph, step: str | None) -> None:
 def _carry_out(plan: _Plan) -> int:
     from asyncflow.cli.launch import check_resources, describe, drive, limits_of
     from asyncflow.events.rows import LIVING
-    from asyncflow.flow.options import user_name
     from asyncflow.flow.parameters import constants_of
     from asyncflow.runtime.resuming import origin_parameters
+    from asyncflow.users import user_name
 
     check_resources(plan.graph)
     check_run_id_file(plan.options.run_id_file)

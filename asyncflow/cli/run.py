@@ -159,9 +159,10 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
         given: Values of the flow's parameters as click parsed them, among others.
     """
     from asyncflow.cli.launch import check_resources, describe, drive, limits_of
-    from asyncflow.flow.options import given_values, resolve_parameters, user_name
+    from asyncflow.flow.options import given_values, resolve_parameters
     from asyncflow.flow.parameters import constants_of
     from asyncflow.store.home import make_home
+    from asyncflow.users import user_name
 
     graph = flow.checked_graph()
     check_resources(graph)

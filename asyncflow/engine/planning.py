@@ -57,7 +57,8 @@ def plan_new(flow: type | str | os.PathLike[str], params: Mapping[str, Any], ask
     Raises:
         UserError: The flow, a parameter or a resource is wrong; says what and where.
     """
-    from asyncflow.flow.options import resolve_parameters, user_name
+    from asyncflow.flow.options import resolve_parameters
+    from asyncflow.users import user_name
 
     flow_class, file = _chosen(flow)
     graph = _checked(flow_class)
@@ -85,9 +86,9 @@ def plan_resume(
     """
     from asyncflow.events.reader import Reader
     from asyncflow.events.rows import LIVING
-    from asyncflow.flow.options import user_name
     from asyncflow.runtime.resuming import created_event, origin_parameters, resumption_of
     from asyncflow.store.layout import DATABASE
+    from asyncflow.users import user_name
 
     with Reader(os.path.join(home, DATABASE)) as reader:
         row = reader.run(run)

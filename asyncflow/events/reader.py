@@ -17,7 +17,14 @@ from urllib.parse import quote
 
 from asyncflow.errors import StoreError
 from asyncflow.events.codec import Recorded
-from asyncflow.events.database import check_schema, patiently, statement, store_error
+from asyncflow.events.database import (
+    SCHEMA_VERSION,
+    check_schema,
+    open_writer,
+    patiently,
+    statement,
+    store_error,
+)
 from asyncflow.events.lease import Lease, is_alive, leases
 from asyncflow.events.ledger import read_batches
 from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, TagRow, TaskRow
@@ -273,6 +280,8 @@ def _open(uri: str, path: str) -> sqlite3.Connection:
         version = patiently(lambda: check_schema(db, path))
         if version == 0:
             raise NoEventLog(f"{path} holds no event log yet", hint="Start a run: asyncflow run FLOW.py")
+        if version < SCHEMA_VERSION:
+            open_writer(path).close()  # brings the store of an earlier release up to date
         db.execute("PRAGMA cache_size = -8000")
         patiently(lambda: db.execute(statement("run"), (0,)).fetchone())
     except BaseException:

@@ -12,6 +12,7 @@ from asyncflow.flow.errors import ParameterError, ParameterFieldError, Parameter
 from asyncflow.flow.include_file import IncludeFile
 from asyncflow.flow.parameters import JSONType, Parameter, parameters_of
 from asyncflow.records import field, record
+from asyncflow.users import user_name as login_name
 
 __all__ = [
     "DefaultContext",
@@ -21,7 +22,6 @@ __all__ = [
     "destination",
     "given_values",
     "resolve_parameters",
-    "user_name",
 ]
 
 _ENVIRONMENT_PREFIXES = ("ASYNCFLOW_RUN_", "METAFLOW_RUN_")
@@ -213,7 +213,7 @@ def _computed(flow_class: type, parameter: Parameter, user: str | None) -> Any:
 
     context = DefaultContext(
         flow_name=flow_class.__name__,
-        user_name=user or user_name(),
+        user_name=user or login_name(),
         parameter_name=parameter.name,
         logger=logging.getLogger("asyncflow.parameters").info,
     )
@@ -246,16 +246,3 @@ def _fits(parameter: Parameter, value: object) -> bool:
     if kind in (int, bool, str):
         return type(value) is kind
     return True
-
-
-def user_name() -> str:
-    """Return who runs flows here: ASYNCFLOW_USER, METAFLOW_USER, else the login name."""
-    for name in ("ASYNCFLOW_USER", "METAFLOW_USER", "SUDO_USER", "USERNAME", "USER", "LOGNAME"):
-        if os.environ.get(name):
-            return os.environ[name]
-    import pwd  # for those without a name in the environment; getpass comes with more than this
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return "unknown"

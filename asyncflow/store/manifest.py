@@ -9,9 +9,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["MANIFEST_VERSION", "ArtifactRecord", "ErrorRecord", "FrameRecord", "Items", "Manifest"]
+__all__ = [
+    "MANIFEST_VERSION",
+    "PARAMETERS_STEP",
+    "ArtifactRecord",
+    "ErrorRecord",
+    "FrameRecord",
+    "Items",
+    "Manifest",
+]
 
 MANIFEST_VERSION = 1
+PARAMETERS_STEP = "_parameters"
+"""The pseudo step whose one task has a run's parameters and constants."""
 
 
 class ArtifactRecord(NamedTuple):

@@ -14,12 +14,11 @@ from asyncflow.text import moment_text, visible_bytes
 __all__ = ["command_line", "dry_run", "page_file"]
 
 _LONGEST_PLAN_S = 60
-_COMMAND = "import sys; from asyncflow.cli.main import program; sys.argv[0] = 'asyncflow'; program()"
 
 
 def command_line(*args: str) -> list[str]:
     """Return what executes `asyncflow ARGS` with this interpreter."""
-    return [sys.executable, "-c", _COMMAND, *args]
+    return [sys.executable, "-P", "-m", "asyncflow", *args]
 
 
 def dry_run(home: str, run: int, step: str | None) -> tuple[int, str]:

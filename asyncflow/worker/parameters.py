@@ -8,11 +8,10 @@ from collections.abc import Mapping
 
 from asyncflow.machine.ids import PARAMETERS_TASK, ManifestKey
 from asyncflow.store.local import LocalStore
-from asyncflow.store.manifest import ArtifactRecord, Manifest
+from asyncflow.store.manifest import PARAMETERS_STEP, ArtifactRecord, Manifest
 
-__all__ = ["GRAPH_INFO", "PARAMETERS_STEP", "write_parameters"]
+__all__ = ["GRAPH_INFO", "write_parameters"]
 
-PARAMETERS_STEP = "_parameters"
 GRAPH_INFO = "_graph_info"
 
 

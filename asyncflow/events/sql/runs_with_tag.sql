@@ -1,2 +1,2 @@
 -- Runs that carry a tag.
-SELECT run FROM tags WHERE tag = ?
+SELECT run FROM current_tags WHERE tag = ?

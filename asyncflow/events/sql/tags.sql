@@ -1,2 +1,2 @@
 -- A run's tags.
-SELECT run, tag, is_system FROM tags WHERE run = ? ORDER BY is_system, tag
+SELECT run, tag, is_system FROM current_tags WHERE run = ? ORDER BY is_system, tag

@@ -1,0 +1,1 @@
+"""The client over runs that really ran."""
