@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -11,14 +12,14 @@ from asyncflow.client.html import table_of
 from asyncflow.client.place import Place, current_place, get_namespace, place_at
 from asyncflow.events.rows import RunRow
 
-__all__ = ["Container", "StoreObject", "local_time", "numbered"]
+__all__ = ["Container", "StoreObject", "find_run", "kinds", "local_time", "numbered"]
 
 _KINDS = ("flow", "run", "step", "task", "artifact")
 _EXAMPLE = "Flow/42/train/7/model"
 Child = TypeVar("Child", bound="StoreObject")
 
 
-class StoreObject:
+class StoreObject(ABC):
     """Something in a store, by its pathspec.
 
     Args:
@@ -63,9 +64,9 @@ class StoreObject:
                 hint="Look at all runs: namespace(None). Or at somebody's: namespace('user:NAME').",
             )
 
+    @abstractmethod
     def _find(self) -> None:
         """Raise NoSuchObject if there is no such thing."""
-        raise NotImplementedError
 
     def _run_row(self) -> RunRow:
         return find_run(self._place, self._parts[0], self._parts[1])
@@ -115,9 +116,9 @@ class StoreObject:
         return frozenset(row.tag for row in rows if row.is_system == is_system)
 
     @property
+    @abstractmethod
     def created_at(self) -> datetime:
         """When it came to be, in local time without a zone."""
-        raise NotImplementedError
 
     @property
     def origin_pathspec(self) -> str | None:
@@ -169,12 +170,13 @@ class StoreObject:
 class Container(StoreObject, Generic[Child]):
     """Something that has parts: iterating gives them newest first, `[id]` gives one."""
 
+    @abstractmethod
     def __iter__(self) -> Iterator[Child]:
-        raise NotImplementedError
+        """Yield the parts, newest first."""
 
+    @abstractmethod
     def _child(self, name: str) -> Child:
         """Return a part. Raises NoSuchObject."""
-        raise NotImplementedError
 
     def __getitem__(self, name: object) -> Child:
         try:
