@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from asyncflow.flow.parameters import JSONType, Parameter
     from asyncflow.flow.spec import FlowSpec
     from asyncflow.flow.steps import step
+    from asyncflow.runner import ExecutingRun, NBRunner, Runner, RunnerError
     from asyncflow.version import __version__
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "DataArtifact",
     "DecoratorError",
     "Engine",
+    "ExecutingRun",
     "Flow",
     "FlowLoadError",
     "FlowSpec",
@@ -56,12 +58,15 @@ __all__ = [
     "MergeError",
     "Metaflow",
     "MissingInMergeError",
+    "NBRunner",
     "NamespaceMismatch",
     "NoSuchObject",
     "Parameter",
     "ParameterError",
     "Run",
     "RunHandle",
+    "Runner",
+    "RunnerError",
     "Step",
     "TaggingError",
     "Task",
@@ -91,6 +96,7 @@ _HOMES = {
     "DataArtifact": "asyncflow.client.data",
     "DecoratorError": "asyncflow.flow.errors",
     "Engine": "asyncflow.engine",
+    "ExecutingRun": "asyncflow.runner",
     "Flow": "asyncflow.client.flows",
     "FlowLoadError": "asyncflow.flow.errors",
     "FlowSpec": "asyncflow.flow.spec",
@@ -102,12 +108,15 @@ _HOMES = {
     "MergeError": "asyncflow.flow.errors",
     "Metaflow": "asyncflow.client.flows",
     "MissingInMergeError": "asyncflow.flow.errors",
+    "NBRunner": "asyncflow.runner",
     "NamespaceMismatch": "asyncflow.client.errors",
     "NoSuchObject": "asyncflow.client.errors",
     "Parameter": "asyncflow.flow.parameters",
     "ParameterError": "asyncflow.flow.errors",
     "Run": "asyncflow.client.runs",
     "RunHandle": "asyncflow.engine",
+    "Runner": "asyncflow.runner",
+    "RunnerError": "asyncflow.runner",
     "Step": "asyncflow.client.steps",
     "TaggingError": "asyncflow.events.tagging",
     "Task": "asyncflow.client.tasks",

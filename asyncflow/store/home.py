@@ -16,13 +16,14 @@ HOME_VARIABLE = "ASYNCFLOW_HOME"
 _PARTS = (BLOBS, RUNS, TEMPORARY)
 
 
-def find_home(start: str | None = None) -> str | None:
+def find_home(start: str | None = None, *, is_named: bool = True) -> str | None:
     """Return the absolute path of the store that commands read: `ASYNCFLOW_HOME`, else the nearest `.asyncflow`.
 
     The search goes upwards from `start` (None: the working directory). None means there is no store yet.
+    With `is_named` False the variable is not looked at.
     Raises StoreError if `ASYNCFLOW_HOME`, or what is found, is there and is not a directory.
     """
-    named = os.environ.get(HOME_VARIABLE)
+    named = os.environ.get(HOME_VARIABLE) if is_named else None
     if named:
         path = os.path.abspath(os.path.expanduser(named))
         return _directory(path) if os.path.lexists(path) else None

@@ -87,7 +87,7 @@ class Stem:
         self._control = control
         try:
             with theirs:
-                self._pid = await anyio.to_thread.run_sync(self._execute, theirs)
+                await anyio.to_thread.run_sync(self._execute, theirs)
             if await self._answer() is None:
                 raise ConnectionResetError("the process ended while it imported the flow")
         except ConnectionError as error:
@@ -99,7 +99,8 @@ class Stem:
                 await self._bury()
             raise
 
-    def _execute(self, theirs: socket.socket) -> int:
+    def _execute(self, theirs: socket.socket) -> None:
+        """Start the stem, in a thread. Who awaited that may be gone when it is done: then it is reaped here."""
         import subprocess  # 4 ms, seldom needed
 
         module = sys.modules[self._flow_class.__module__]
@@ -123,7 +124,9 @@ class Stem:
         except OSError as error:
             raise _failed(f"{error}") from error
         process.returncode = 0  # it is waited for by its pid, in `_wait`
-        return process.pid
+        self._pid = process.pid
+        if self._control is None:
+            _wait(process.pid)
 
     async def _fork(self) -> Zygote:
         """Have a zygote forked. Raises ConnectionError if the stem is gone."""

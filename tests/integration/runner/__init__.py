@@ -1,0 +1,1 @@
+"""Runs started by Runner, in processes of their own."""
