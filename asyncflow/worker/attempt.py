@@ -141,6 +141,11 @@ class Prepared:
             show(told)
             return Failed(error=told, usage=meter.read())
 
+    @property
+    def error(self) -> BaseException | None:
+        """What the step raised, after `run`; None if it raised nothing, or died before it could."""
+        return self._error
+
     def _execute(self, binding: Binding) -> None:
         """Run the step and see where it hands on; a failure becomes a value."""
         spec = self._spec
