@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from asyncflow.events.tagging import TaggingError
     from asyncflow.flow.current import current
     from asyncflow.flow.decorators.builtin import catch, environment, parallel, resources, retry, timeout
+    from asyncflow.flow.decorators.hooks import exit_hook
     from asyncflow.flow.decorators.limits import concurrency, rate_limit
     from asyncflow.flow.errors import (
         DecoratorError,
@@ -79,6 +80,7 @@ __all__ = [
     "default_metadata",
     "default_namespace",
     "environment",
+    "exit_hook",
     "get_metadata",
     "get_namespace",
     "metadata",
@@ -129,6 +131,7 @@ _HOMES = {
     "default_metadata": "asyncflow.client.place",
     "default_namespace": "asyncflow.client.place",
     "environment": "asyncflow.flow.decorators.builtin",
+    "exit_hook": "asyncflow.flow.decorators.hooks",
     "get_metadata": "asyncflow.client.place",
     "get_namespace": "asyncflow.client.place",
     "metadata": "asyncflow.client.place",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncflow.cli import terminal
@@ -17,7 +18,7 @@ from asyncflow.cli.options import RunOptions
 from asyncflow.cli.terminal import Span, Style
 from asyncflow.errors import ExitCode, PlatformError, UserError
 from asyncflow.machine.graph import Resources
-from asyncflow.store.layout import temporary_directory
+from asyncflow.store.layout import DATABASE, temporary_directory
 
 if TYPE_CHECKING:
     from asyncflow.flow.graph import FlowGraph, StepInfo
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from asyncflow.machine.graph import Graph
     from asyncflow.machine.ids import Attempt
     from asyncflow.runtime.api import RunRequest, RunResult
+    from asyncflow.runtime.notify import Notifier
 
 __all__ = [
     "ResourcesError",
@@ -93,11 +95,12 @@ def limits_of(options: RunOptions) -> Limits:
 def describe(flow: ChosenFlow, options: RunOptions, argv: Sequence[str]) -> dict[str, Any]:  # Any: JSON-like
     """Return what is recorded of a run for readers, and for `resume`."""
     from asyncflow.runtime.description import describe_run
+    from asyncflow.runtime.notify import without_secrets
 
     return describe_run(
         flow.flow_class,
         flow.file,
-        argv=argv,
+        argv=without_secrets(list(argv)) if options.notify else argv,
         with_specs=options.with_specs,
         isolation=options.isolation,
         async_workers=options.async_workers,
@@ -156,25 +159,55 @@ def _drive(
     from asyncflow.runtime.api import continue_run, start_run  # asyncio and SQLite, not before the fork
 
     request = make_request()
-    watched = _Watched(make_ui(request), options.run_id_file)
+    watched = _Watched(make_ui(request), options, home)
     try:
         if run is None:
-            return start_run(request, home=home, zygote=zygote, observer=watched)
-        return continue_run(request, run, home=home, zygote=zygote, observer=watched)
+            ended = start_run(request, home=home, zygote=zygote, observer=watched)
+        else:
+            ended = continue_run(request, run, home=home, zygote=zygote, observer=watched)
     except PlatformError as error:
         error.hint = _with_run(error.hint, watched.run)
         raise
     finally:
-        watched.ui.close()
+        watched.close()
+    _call_hooks(flow, ended, home, is_json=options.ui == "json")
+    return ended
+
+
+def _call_hooks(flow: ChosenFlow, ended: RunResult, home: str, *, is_json: bool) -> None:
+    from asyncflow.flow.decorators.hooks import exit_hooks_of
+
+    if not exit_hooks_of(flow.flow_class):
+        return
+    import anyio
+
+    from asyncflow.machine.events import RunStatus
+    from asyncflow.runtime.exit_hooks import call_exit_hooks
+
+    async def call() -> None:
+        succeeded = ended.status is RunStatus.SUCCEEDED
+        output = 2 if is_json else None  # stdout is for programs
+        hooks = call_exit_hooks(
+            flow.flow_class, flow.file, home=home, run=ended.run, succeeded=succeeded, output=output
+        )
+        async with aclosing(hooks):
+            async for hook in hooks:
+                if hook.problem:
+                    terminal.err(f"Exit hook {hook.name} {hook.problem}. The run is as it was.")
+
+    anyio.run(call)
 
 
 class _Watched:
-    """Writes the run id file; passes everything on to the UI."""
+    """Writes the run id file and starts to notify; passes everything on to the UI."""
 
-    def __init__(self, ui: _UI, run_id_file: str | None) -> None:
+    def __init__(self, ui: _UI, options: RunOptions, home: str) -> None:
         self.ui = ui
         self.run: int | None = None
-        self._run_id_file = run_id_file
+        self._run_id_file = options.run_id_file
+        self._notify = options.notify
+        self._home = home
+        self._notifier: Notifier | None = None
         self.events = ui.events
         self.lines = ui.lines
         self.wait_ready = ui.wait_ready
@@ -187,7 +220,21 @@ class _Watched:
                     file.write(str(run))
             except OSError as error:
                 raise CommandError(f"--run-id-file {self._run_id_file}: {error.strerror}") from error
+        if self._notify is not None:
+            from asyncflow.events.reader import Reader
+            from asyncflow.runtime.notify import Notifier
+
+            with Reader(f"{self._home}/{DATABASE}") as reader:
+                row = reader.run(run)
+            after = 0 if row is None else row.next_seq
+            self._notifier = Notifier(self._notify, home=self._home, run=run, after=after)
         self.ui.registered(run)
+
+    def close(self) -> None:
+        """Show what is left to be shown, and wait for the last events to be posted."""
+        self.ui.close()
+        if self._notifier is not None:
+            self._notifier.finish()
 
 
 def _with_run(hint: str, run: int | None) -> str:

@@ -28,6 +28,7 @@ class RunOptions:
     tags: tuple[str, ...]
     with_specs: tuple[str, ...]
     run_id_file: str | None
+    notify: str | None
     ui: str
     keep_going: bool
     failure_grace_s: float
@@ -51,6 +52,13 @@ def run_options() -> list[click.Option]:
             type=click.Path(dir_okay=False),
             metavar="FILE",
             help="Write the run's id to this file as soon as there is one.",
+        ),
+        click.Option(
+            ["--notify"],
+            metavar="URL",
+            envvar="ASYNCFLOW_NOTIFY",
+            callback=_checked_url,
+            help="Post the run's events there as JSON (CloudEvents), while it runs.  [env: ASYNCFLOW_NOTIFY]",
         ),
         click.Option(
             ["--ui"],
@@ -133,6 +141,14 @@ def check_run_id_file(path: str | None) -> None:
         raise CommandError(
             f"--run-id-file {path} cannot be written", hint="Name a file in a directory of yours."
         )
+
+
+def _checked_url(context: click.Context, option: click.Parameter, url: str | None) -> str | None:
+    if not url:
+        return None
+    from asyncflow.runtime.notify import checked_url
+
+    return checked_url(url)
 
 
 def _checked_tags(

@@ -10,9 +10,11 @@ be resumed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import subprocess
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,11 +25,11 @@ from anyio.abc import TaskGroup
 from asyncflow.backends.base import Backend
 from asyncflow.engine.handle import HandleObserver, RunHandle
 from asyncflow.engine.planning import Asked, EngineError, Plan, plan_new, plan_resume
-from asyncflow.machine.events import Limits
+from asyncflow.machine.events import Limits, RunStatus
 from asyncflow.runtime.clock import SystemClock
 from asyncflow.runtime.groups import first_of_ours
 from asyncflow.runtime.inbox import Inbox
-from asyncflow.runtime.session import Host, RunResult, drive_new, drive_on
+from asyncflow.runtime.session import Host, RunRequest, RunResult, drive_new, drive_on
 from asyncflow.runtime.slots import SharedSlots, SlottedBackend
 from asyncflow.store.home import make_home
 from asyncflow.store.layout import DATABASE, temporary_directory
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from asyncflow.events.sqlite_log import SqliteLog
 
 __all__ = ["Engine"]
+
+_log = logging.getLogger(__name__)
 
 _MARGIN_S = 5.0
 """Beyond the grace time of its tasks, how long a run may take to stop before all of it is killed."""
@@ -248,7 +252,7 @@ class Engine:
                 return await drive_new(request, host, observer)
             return await drive_on(request, plan.run, host, observer)
 
-        self._group.start_soon(self._drive, handle, drive)
+        self._group.start_soon(self._drive, handle, drive, request)
         await handle._begun()
         return handle
 
@@ -263,7 +267,9 @@ class Engine:
             log=log, home=self._home, clock=self._clock, zygote=zygote, steer=handle._steer, share=share
         )
 
-    async def _drive(self, handle: RunHandle, drive: Callable[[], Coroutine[Any, Any, RunResult]]) -> None:
+    async def _drive(
+        self, handle: RunHandle, drive: Callable[[], Coroutine[Any, Any, RunResult]], request: RunRequest
+    ) -> None:
         """Drive one run; whatever becomes of it is its own, and told to those who wait for it."""
         try:
             result = await drive()
@@ -274,8 +280,27 @@ class Engine:
             raise
         else:
             handle._finish(result.status)
+            self._runs.pop(handle, None)
+            await self._call_hooks(request, result)
         finally:
             self._runs.pop(handle, None)
+
+    async def _call_hooks(self, request: RunRequest, result: RunResult) -> None:
+        """Call the flow's exit hooks; leaving the engine ends them."""
+        from asyncflow.runtime.exit_hooks import call_exit_hooks
+
+        hooks = call_exit_hooks(
+            request.flow,
+            request.flow_file,
+            home=self._home,
+            run=result.run,
+            succeeded=result.status is RunStatus.SUCCEEDED,
+            output=subprocess.DEVNULL,
+        )
+        async with aclosing(hooks):
+            async for hook in hooks:
+                if hook.problem:
+                    _log.warning("exit hook %s of run %s %s", hook.name, result.run, hook.problem)
 
     async def _stop_all(self) -> None:
         for handle in list(self._runs):
