@@ -8,6 +8,7 @@ import sys
 import traceback
 from types import ModuleType
 
+from asyncflow.compat.finder import MissingName, installed
 from asyncflow.errors import AsyncflowError
 from asyncflow.flow.errors import FlowLoadError
 from asyncflow.flow.spec import FlowSpec
@@ -17,6 +18,8 @@ __all__ = ["load_flow"]
 
 def load_flow(path: str, class_name: str | None = None) -> type[FlowSpec]:
     """Import a flow's file and return its flow class.
+
+    `import metaflow` gives asyncflow in it.
 
     The file's directory comes first on `sys.path`, as when Python runs the file. The module is called by the
     file's name, so that what a step pickles can be read by whoever imports the file.
@@ -47,7 +50,8 @@ def _import(file: str) -> ModuleType:
     try:
         with open(file, "rb") as opened:
             source = opened.read()
-        exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - a flow is a program
+        with installed():
+            exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - a flow is a program
     except BaseException as error:  # noqa: BLE001 - sys.exit() included; always raised again, in other words
         sys.modules.pop(name, None)
         raise _explained(error, file)  # noqa: B904 - may be the error itself
@@ -64,6 +68,8 @@ def _module_name(stem: str, file: str) -> str:
 
 def _explained(error: BaseException, file: str) -> BaseException:
     """Return what the user is to read about a failed import; what is not about the file is returned as it is."""
+    if isinstance(error, MissingName):
+        error.where, error.source = _deepest_frame(error, file)
     if isinstance(error, AsyncflowError | KeyboardInterrupt):
         return error
     if isinstance(error, SyntaxError):

@@ -46,6 +46,7 @@ from asyncflow.backends.local.processes import (
 )
 from asyncflow.backends.local.reload import attached_to
 from asyncflow.backends.local.wire import Frames, Said, Verb, note, unpack_run, unpack_task
+from asyncflow.compat.finder import install
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Outcome
 from asyncflow.store.local import LocalStore
@@ -149,6 +150,7 @@ class Nursery:
         child.hold_sigterm()
         child.stop_on_sigterm()
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        install()  # steps may import metaflow, too
         preload(self._flow_class)
         if self._scratch:
             child.rehearse(self._scratch)

@@ -1,0 +1,86 @@
+"""Metaflow's public names, module by module, and where in asyncflow each lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["MODULES", "home_of"]
+
+_CLIENT = {
+    "DataArtifact": "asyncflow",
+    "Flow": "asyncflow",
+    "Metaflow": "asyncflow",
+    "Run": "asyncflow",
+    "Step": "asyncflow",
+    "Task": "asyncflow",
+    "default_metadata": "asyncflow",
+    "default_namespace": "asyncflow",
+    "get_metadata": "asyncflow",
+    "get_namespace": "asyncflow",
+    "metadata": "asyncflow",
+    "namespace": "asyncflow",
+}
+
+_EXCEPTIONS = {
+    "MetaflowException": "asyncflow.errors:UserError",
+    "CommandException": "asyncflow.errors:UserError",
+    "InvalidDecoratorAttribute": "asyncflow.flow.errors:DecoratorAttributeError",
+    "InvalidNextException": "asyncflow.flow.errors:InvalidNextError",
+    "MetaflowDataMissing": "asyncflow.errors:StoreError",
+    "MetaflowInternalError": "asyncflow.errors:InternalError",
+    "MetaflowInvalidPathspec": "asyncflow.client.errors:InvalidPathspec",
+    "MetaflowNamespaceMismatch": "asyncflow.client.errors:NamespaceMismatch",
+    "MetaflowNotFound": "asyncflow.client.errors:NoSuchObject",
+    "MetaflowTaggingError": "asyncflow.events.tagging:TaggingError",
+    "MissingInMergeArtifactsException": "asyncflow.flow.errors:MissingInMergeError",
+    "ParameterFieldFailed": "asyncflow.flow.errors:ParameterFieldError",
+    "ParameterFieldTypeMismatch": "asyncflow.flow.errors:ParameterTypeError",
+    "UnhandledInMergeArtifactsException": "asyncflow.flow.errors:UnhandledInMergeError",
+    "UnknownStepDecoratorException": "asyncflow.flow.errors:UnknownDecoratorError",
+}
+
+MODULES: Mapping[str, Mapping[str, str]] = {
+    "metaflow": {"__version__": "asyncflow", "S3": "asyncflow", "cards": "asyncflow"},
+    "metaflow.cards": {},
+    "metaflow.client": _CLIENT,
+    "metaflow.client.core": _CLIENT,
+    "metaflow.current": {"current": "asyncflow", "Current": "asyncflow.flow.current:Current"},
+    "metaflow.decorators": {
+        "FlowDecorator": "asyncflow.flow.decorators.base:FlowDecorator",
+        "StepDecorator": "asyncflow.flow.decorators.base:StepDecorator",
+    },
+    "metaflow.exception": _EXCEPTIONS,
+    "metaflow.flowspec": {"FlowSpec": "asyncflow", **_EXCEPTIONS},
+    "metaflow.includefile": {"IncludeFile": "asyncflow"},
+    "metaflow.metaflow_config": {},
+    "metaflow.metaflow_current": {"current": "asyncflow", "Current": "asyncflow.flow.current:Current"},
+    "metaflow.parameters": {"JSONType": "asyncflow", "Parameter": "asyncflow"},
+    "metaflow.plugins": {},
+    "metaflow.plugins.cards": {},
+    "metaflow.plugins.cards.card_modules": {},
+    "metaflow.plugins.parallel_decorator": {},
+    "metaflow.runner": {"Runner": "asyncflow", "NBRunner": "asyncflow"},
+    "metaflow.util": {"get_username": "asyncflow.users:user_name"},
+}
+"""Name to `module` or `module:other_name`. What the root has beyond this are asyncflow's own public names."""
+
+_SAME_AS = {
+    "metaflow.cards": "asyncflow.cards",
+    "metaflow.plugins.cards": "asyncflow.cards",
+    "metaflow.plugins": "asyncflow",
+    "metaflow": "asyncflow",
+}
+"""Modules whose other names are found where the second says, if it has them."""
+
+
+def home_of(module: str, name: str) -> tuple[str, str] | None:
+    """Return module and attribute that a name of Metaflow's stands for; None if it is not known.
+
+    What is returned for a name of a module that is the same as one of ours may still not be there.
+    """
+    known = MODULES[module].get(name)
+    if known is not None:
+        home, _, attribute = known.partition(":")
+        return home, attribute or name
+    same = _SAME_AS.get(module)
+    return None if same is None or name.startswith("__") else (same, name)

@@ -1,0 +1,1 @@
+"""Flows that import metaflow, from the command line."""

@@ -1,0 +1,1 @@
+"""Metaflow's names on asyncflow."""
