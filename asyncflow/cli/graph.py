@@ -16,7 +16,7 @@ from asyncflow.cli.script import Script
 if TYPE_CHECKING:
     from asyncflow.flow.graph import FlowGraph, StepInfo
 
-__all__ = ["command"]
+__all__ = ["as_text", "command"]
 
 _HELP = """Write a flow's graph as dot, Mermaid or JSON.
 
@@ -28,7 +28,7 @@ def command(script: Script | None = None) -> click.Command:
     """Make the command."""
 
     def graph(form: str, **given: Any) -> None:  # Any: what click parsed
-        terminal.out(_FORMATS[form](of_parameters(script, **given).graph()))
+        terminal.out(as_text(form, of_parameters(script, **given).graph()))
 
     choice = click.Option(
         ["--format", "form"],
@@ -43,6 +43,11 @@ def command(script: Script | None = None) -> click.Command:
         callback=graph,
         help=_HELP.replace("\n\n", "\n\n\b\n", 1),
     )
+
+
+def as_text(form: str, graph: FlowGraph) -> str:
+    """Return a graph as `dot`, `mermaid` or `json`."""
+    return _FORMATS[form](graph)
 
 
 def _dot(graph: FlowGraph) -> str:

@@ -11,7 +11,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.script import Script
 
-__all__ = ["COMMANDS", "CommandGroup", "Entry", "OurCommand", "help_option"]
+__all__ = ["COMMANDS", "METAFLOWS", "CommandGroup", "Entry", "OurCommand", "help_option"]
 
 
 class Entry(NamedTuple):
@@ -40,10 +40,18 @@ COMMANDS: Mapping[str, Entry] = {
     "runs": Entry("asyncflow.cli.runs", "Look at runs", "List runs, newest first."),
     "logs": Entry("asyncflow.cli.logs", "Look at runs", "Show what tasks printed."),
     "dump": Entry("asyncflow.cli.dump", "Look at runs", "Show the artifacts of a step or a task."),
+    "tag": Entry("asyncflow.cli.tag", "Look at runs", "Put tags on a run, or take them off."),
+    "init": Entry("asyncflow.cli.init", "Care", "Write a first flow."),
     "doctor": Entry("asyncflow.cli.doctor", "Care", "Check the store, and repair what can be repaired."),
     "version": Entry("asyncflow.cli.version", "Care", "Show the version."),
 }
 """In the order of `--help`."""
+
+METAFLOWS: Mapping[str, str] = {
+    "output-dot": "asyncflow.cli.output:dot_command",
+    "output-raw": "asyncflow.cli.output:raw_command",
+}
+"""Commands in Metaflow's words, not listed: name to module and function."""
 
 
 def help_option() -> click.Option:
@@ -125,6 +133,10 @@ class CommandGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and make a command; None if there is none of that name."""
+        if cmd_name in METAFLOWS:
+            home, _, function = METAFLOWS[cmd_name].partition(":")
+            hidden: click.Command = getattr(import_module(home), function)(self._script)
+            return hidden
         if cmd_name not in self._names:
             return None
         made: click.Command = import_module(COMMANDS[cmd_name].module).command(self._script)
@@ -135,7 +147,7 @@ class CommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that the arguments begin with; suggest one where there is none."""
         name = args[0]
-        if name not in self._names and not name.startswith("-"):
+        if name not in self._names and name not in METAFLOWS and not name.startswith("-"):
             self._fail_unknown(ctx, name)
         return super().resolve_command(ctx, args)
 

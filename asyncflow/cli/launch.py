@@ -159,7 +159,7 @@ def _drive(
     from asyncflow.runtime.api import continue_run, start_run  # asyncio and SQLite, not before the fork
 
     request = make_request()
-    watched = _Watched(make_ui(request), options, home)
+    watched = _Watched(make_ui(request), options, home, flow.name)
     try:
         if run is None:
             ended = start_run(request, home=home, zygote=zygote, observer=watched)
@@ -201,10 +201,12 @@ def _call_hooks(flow: ChosenFlow, ended: RunResult, home: str, *, is_json: bool)
 class _Watched:
     """Writes the run id file and starts to notify; passes everything on to the UI."""
 
-    def __init__(self, ui: _UI, options: RunOptions, home: str) -> None:
+    def __init__(self, ui: _UI, options: RunOptions, home: str, flow: str) -> None:
         self.ui = ui
         self.run: int | None = None
+        self._flow = flow
         self._run_id_file = options.run_id_file
+        self._attribute_file = options.runner_attribute_file
         self._notify = options.notify
         self._home = home
         self._notifier: Notifier | None = None
@@ -215,11 +217,12 @@ class _Watched:
     def registered(self, run: int) -> None:
         self.run = run
         if self._run_id_file is not None:
-            try:
-                with open(self._run_id_file, "w", encoding="ascii") as file:
-                    file.write(str(run))
-            except OSError as error:
-                raise CommandError(f"--run-id-file {self._run_id_file}: {error.strerror}") from error
+            _write("--run-id-file", self._run_id_file, str(run))
+        if self._attribute_file is not None:
+            import json  # only for programs that ask
+
+            told = {"run_id": str(run), "flow_name": self._flow, "metadata": f"local@{self._home}"}
+            _write("--runner-attribute-file", self._attribute_file, json.dumps(told))
         if self._notify is not None:
             from asyncflow.events.reader import Reader
             from asyncflow.runtime.notify import Notifier
@@ -235,6 +238,14 @@ class _Watched:
         self.ui.close()
         if self._notifier is not None:
             self._notifier.finish()
+
+
+def _write(option: str, path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise CommandError(f"{option} {path}: {error.strerror}") from error
 
 
 def _with_run(hint: str, run: int | None) -> str:

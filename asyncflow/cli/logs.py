@@ -53,9 +53,16 @@ def command(script: Script | None = None) -> click.Command:
     """Make the command."""
 
     def logs(
-        path: str, follow: bool, is_stdout: bool, is_stderr: bool, timestamps: bool, attempt: int | None
+        *,
+        path: str,
+        follow: bool,
+        is_stdout: bool,
+        is_stderr: bool,
+        is_both: bool,
+        timestamps: bool,
+        attempt: int | None,
     ) -> None:
-        stream = None if is_stdout == is_stderr else ("stdout" if is_stdout else "stderr")
+        stream = None if is_both or is_stdout == is_stderr else ("stdout" if is_stdout else "stderr")
         wanted = _Wanted(stream=stream, timestamps=timestamps, attempt=attempt)
         with open_store() as store:
             target = find_target(store.reader, path, None if script is None else script.class_name)
@@ -66,7 +73,15 @@ def command(script: Script | None = None) -> click.Command:
             else:
                 _show_all(store, target, wanted)
 
-    return OurCommand(name="logs", params=_parameters(), callback=logs, help=_HELP)
+    return _LogsCommand(name="logs", params=_parameters(), callback=logs, help=_HELP)
+
+
+class _LogsCommand(OurCommand):
+    """Takes `logs show RUN`, Metaflow's words, for `logs RUN`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse."""
+        return super().parse_args(ctx, args[1:] if args[:1] == ["show"] else args)
 
 
 def _parameters() -> list[click.Parameter]:
@@ -75,7 +90,10 @@ def _parameters() -> list[click.Parameter]:
         click.Option(["--follow"], is_flag=True, help="Go on as tasks print, until the run ends."),
         click.Option(["--stdout", "is_stdout"], is_flag=True, help="Only what was printed to stdout."),
         click.Option(["--stderr", "is_stderr"], is_flag=True, help="Only what was printed to stderr."),
-        click.Option(["--timestamps"], is_flag=True, help="Put the time in front of each line."),
+        click.Option(["--both", "is_both"], is_flag=True, hidden=True),
+        click.Option(
+            ["--timestamps/--no-timestamps"], default=False, help="Put the time in front of each line."
+        ),
         click.Option(
             ["--attempt"],
             type=click.IntRange(min=0),

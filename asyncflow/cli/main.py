@@ -89,10 +89,36 @@ def script_group(script: Script) -> click.Group:
             ),
             click.Option(["--quiet/--not-quiet", "is_quiet"], default=False, hidden=True),
             click.Option(["--pylint/--no-pylint", "is_linted"], default=True, hidden=True),
+            *_place_options(),
             _version_option(),
         ],
         callback=keep_specs,
     )
+
+
+def _place_options() -> list[click.Option]:
+    """Make Metaflow's options for where things lie; there is one kind of each on this machine."""
+
+    def use_store(_context: click.Context, _option: click.Parameter, root: str | None) -> None:
+        if root is not None:
+            from asyncflow.store.home import HOME_VARIABLE
+
+            os.environ[HOME_VARIABLE] = os.path.abspath(root)
+
+    local = click.Choice(["local"])
+    return [
+        *[
+            click.Option([f"--{name}"], type=local, expose_value=False, hidden=True)
+            for name in ("metadata", "datastore", "environment")
+        ],
+        click.Option(
+            ["--datastore-root"],
+            metavar="DIR",
+            expose_value=False,
+            callback=use_store,
+            help="The store's directory.",
+        ),
+    ]
 
 
 def _version_option() -> click.Option:

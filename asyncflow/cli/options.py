@@ -28,6 +28,7 @@ class RunOptions:
     tags: tuple[str, ...]
     with_specs: tuple[str, ...]
     run_id_file: str | None
+    runner_attribute_file: str | None
     notify: str | None
     ui: str
     keep_going: bool
@@ -47,19 +48,7 @@ def run_options() -> list[click.Option]:
             help="Mark the run, to find it again with `runs --tag`. May be repeated.",
         ),
         with_option(),
-        click.Option(
-            ["--run-id-file"],
-            type=click.Path(dir_okay=False),
-            metavar="FILE",
-            help="Write the run's id to this file as soon as there is one.",
-        ),
-        click.Option(
-            ["--notify"],
-            metavar="URL",
-            envvar="ASYNCFLOW_NOTIFY",
-            callback=_checked_url,
-            help="Post the run's events there as JSON (CloudEvents), while it runs.  [env: ASYNCFLOW_NOTIFY]",
-        ),
+        *_file_options(),
         click.Option(
             ["--ui"],
             type=click.Choice(["auto", "tui", "plain", "json", "none"]),
@@ -88,6 +77,31 @@ def run_options() -> list[click.Option]:
             default="spawn" if sys.platform == "darwin" else "fork",
             show_default=True,
             help="How a task's process begins: a fork that has the flow imported, or a new interpreter.",
+        ),
+    ]
+
+
+def _file_options() -> list[click.Option]:
+    return [
+        click.Option(
+            ["--run-id-file"],
+            type=click.Path(dir_okay=False),
+            metavar="FILE",
+            help="Write the run's id to this file as soon as there is one.",
+        ),
+        click.Option(
+            ["--notify"],
+            metavar="URL",
+            envvar="ASYNCFLOW_NOTIFY",
+            callback=_checked_url,
+            help="Post the run's events there as JSON (CloudEvents), while it runs.  [env: ASYNCFLOW_NOTIFY]",
+        ),
+        click.Option(
+            ["--runner-attribute-file"],
+            type=click.Path(dir_okay=False),
+            metavar="FILE",
+            hidden=True,
+            help="Write run id, flow and store to this file, as JSON, as soon as there is a run.",
         ),
     ]
 

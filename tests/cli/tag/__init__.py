@@ -1,0 +1,1 @@
+"""`asyncflow tag`, `init`, and commands in Metaflow's words."""
