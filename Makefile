@@ -7,7 +7,7 @@ KILLS ?= 1000
 SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports chaos chaos-short simulate bench constraints clean
+.PHONY: help setup demo test check format lint types imports chaos chaos-short simulate bench dashboard-kills screenshots constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -60,6 +60,14 @@ simulate: ## Simulate SEEDS random flows (10000) in every weather and check the 
 bench: ## Run the benchmarks (METAFLOW_PYTHON=/path/to/venv/bin/python compares with Metaflow)
 	@scripts/setup dev
 	@$(PY) -m benchmarks $(if $(METAFLOW_PYTHON),--metaflow-python $(METAFLOW_PYTHON)) $(BENCH_ARGS)
+
+dashboard-kills: ## Kill the dashboards of 200 runs and see that no run notices
+	@scripts/setup dev
+	@$(PY) -m tests.integration.tui.kills --kills 200
+
+screenshots: ## Take pictures of the dashboard's screens for docs/, from runs of the examples
+	@scripts/setup examples
+	@$(PY) scripts/screenshots.py docs/screenshots
 
 constraints: ## Renew constraints.txt with the newest versions that work together
 	@scripts/renew-constraints

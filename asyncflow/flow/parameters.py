@@ -34,6 +34,7 @@ RESERVED_NAMES = frozenset(
         "obj",
         "tags",
         "decospecs",
+        "notify",
         "run-id-file",
         "max-num-splits",
         "async-workers",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import signal
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -33,7 +33,9 @@ from asyncflow.tui.model import RunModel
 from asyncflow.tui.outside import dry_run, page_file
 from asyncflow.tui.run_screen import VIEWS, RunScreen
 from asyncflow.tui.runs_screen import RunsScreen
+from asyncflow.tui.tagging import set_tags, tags_question
 from asyncflow.tui.task_screen import TaskScreen
+from asyncflow.users import user_name
 
 __all__ = ["Dashboard", "Leave"]
 
@@ -162,7 +164,7 @@ class Dashboard(App[Leave]):
 
     def open_run(self, run: int) -> None:
         """Show a run."""
-        self.run_worker(self._open_run(run), exclusive=True, group="open")
+        self.run_worker(partial(self._open_run, run), exclusive=True, group="open")
 
     async def _open_run(self, run: int) -> None:
         model = await self.desk.open_run(run)
@@ -186,7 +188,7 @@ class Dashboard(App[Leave]):
 
     def compare_with_previous(self, model: RunModel) -> None:
         """Compare a run with the flow's run before it."""
-        self.run_worker(self._compare(model), exclusive=True, group="open")
+        self.run_worker(partial(self._compare, model), exclusive=True, group="open")
 
     async def _compare(self, model: RunModel) -> None:
         rows = await self.desk.ask(lambda browser: browser.runs(flow=model.flow, before=model.run, limit=1))
@@ -239,6 +241,19 @@ class Dashboard(App[Leave]):
             return
         self._request(run, "limits", {"slots": int(text)}, f"Asked run {run} for {int(text)} workers")
 
+    def edit_tags(self, run: int, tags: Sequence[str]) -> None:
+        """Ask for tags, then put them on a run or take them off."""
+        if self._is_read_only:
+            self.say("This dashboard is read-only")
+        else:
+            title, hint = tags_question(run, tags)
+            self.push_screen(Prompt(title, "", hint), lambda text: self._set_tags(run, text or ""))
+
+    def _set_tags(self, run: int, text: str) -> None:
+        self.run_worker(
+            lambda: self.call_from_thread(self.say, set_tags(self.desk.path, run, text)), thread=True
+        )
+
     def plan_resume(self, run: int, status: str, step: str | None) -> None:
         """Show what a resume would do; then, if it is wanted, leave and do it."""
         if status == "running":
@@ -271,7 +286,7 @@ class Dashboard(App[Leave]):
         return False
 
     def _request(self, run: int, kind: str, args: dict[str, object], told: str) -> None:
-        by = f"{getpass.getuser()} (asyncflow tui)"
+        by = f"{user_name()} (asyncflow tui)"
         try:
             post_request(self.desk.path, run, kind, args, by=by)
         except StoreError as error:

@@ -98,7 +98,7 @@ class CompareScreen(Screen[None]):
             ([Span(" Compare", "title"), Span(f"  run {self._runs[0]} with run {self._runs[1]}")], [])
         )
         self.app.show_hints(self.query_one("#hints", Lines), [("Esc", "back"), *hints_of("app")])
-        self.run_worker(self._load(), exclusive=True)
+        self.run_worker(self._load, exclusive=True)
 
     async def _load(self) -> None:
         home, (left, right) = self.app.home, self._runs

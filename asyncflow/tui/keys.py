@@ -69,6 +69,7 @@ KEYS = (
     Key("runs", "m", "mark", "m", "Mark a run, to compare it", "mark"),
     Key("runs", "c", "compare", "c", "Compare the marked run with this one", "compare"),
     Key("runs", "r", "resume", "r", "Resume this run; the plan is shown first", "resume"),
+    Key("runs", "t", "tag", "t", "Tags: put on `a, b`, take off `-a`", "tag"),
     Key("runs", "x", "cancel", "x", "Cancel this run"),
     Key("run", "escape,h,left", "app.go_back", "Esc, h", "Back", "back"),
     Key("run", "1", "view('steps')", "1", "Steps"),

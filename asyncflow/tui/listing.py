@@ -177,7 +177,7 @@ class Listing(ScrollView, can_focus=True):
             self.post_message(self.Moved(self, index))
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_content_region.width  # without the scroll bar
         if y == 0:
             return self._head(width)
         index = self.scroll_offset.y + y - 1

@@ -20,7 +20,7 @@ from asyncflow.text import one_line
 from asyncflow.tui.keys import bindings_of
 from asyncflow.tui.listing import Painter
 from asyncflow.tui.logfile import LogFile, Shown
-from asyncflow.tui.look import PALETTES, Span
+from asyncflow.tui.look import PALETTES, Span, glyphs
 
 __all__ = ["LogPane", "compiled"]
 
@@ -146,7 +146,7 @@ class LogPane(Widget, can_focus=True):
             words.append("new lines: G")
         elif self.log_file.end:
             words.append(f"{100 * self._first_in_sight() // self.log_file.end} %")
-        return " · ".join(words)
+        return f" {glyphs().dot} ".join(words)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -22,7 +23,7 @@ from asyncflow.tui.graphpane import GraphPane
 from asyncflow.tui.keys import bindings_of, hints_of
 from asyncflow.tui.listing import Listing
 from asyncflow.tui.logpane import LogPane
-from asyncflow.tui.look import Span
+from asyncflow.tui.look import Span, glyphs
 from asyncflow.tui.model import RunModel
 from asyncflow.tui.rows import EventRows, StepRows, TaskRows, task_place
 from asyncflow.tui.runhead import RunHead
@@ -174,7 +175,14 @@ class RunScreen(Screen[None]):
     def _show_tabs(self) -> None:
         note = []
         if self.view == "tasks":
-            note.append(Span(f"{self.step or 'all steps'} · {len(self._tasks):,} · by {self._sort}", "dim"))
+            note.append(
+                Span(
+                    f" {glyphs().dot} ".join(
+                        (self.step or "all steps", f"{len(self._tasks):,}", f"by {self._sort}")
+                    ),
+                    "dim",
+                )
+            )
         if self._texts[self.view]:
             note.append(Span(f"  /{self._texts[self.view]}", "waiting"))
         self.query_one(Tabs).choose(self.view, note)
@@ -193,7 +201,7 @@ class RunScreen(Screen[None]):
     def _measure(self) -> None:
         if self.is_current and not self.model.is_over:
             groups = {task.pid for task in self.model.living.values() if task.pid is not None}
-            self.run_worker(self._sample(groups), exclusive=True, group="usage")
+            self.run_worker(partial(self._sample, groups), exclusive=True, group="usage")
 
     async def _sample(self, groups: set[int]) -> None:
         lease = await self.app.desk.ask(lambda browser: browser.lease(self.model.run))
@@ -210,7 +218,7 @@ class RunScreen(Screen[None]):
         return TaskQuery(run=self.model.run, step=self.step, text=text, sort=self._sort)
 
     def _want_tasks(self, number: int) -> None:
-        self.run_worker(self._load_tasks(number, self._query()), group="tasks")
+        self.run_worker(partial(self._load_tasks, number, self._query()), group="tasks")
 
     async def _load_tasks(self, number: int, query: TaskQuery) -> None:
         size = self._tasks.pages.size
@@ -224,7 +232,7 @@ class RunScreen(Screen[None]):
                 self._follow_task_row()
 
     def _fetch_tasks(self) -> None:
-        self.run_worker(self._reload_tasks(), exclusive=True, group="reload")
+        self.run_worker(self._reload_tasks, exclusive=True, group="reload")
 
     async def _reload_tasks(self) -> None:
         query = self._query()
@@ -238,7 +246,7 @@ class RunScreen(Screen[None]):
         self._show_tabs()
 
     def _want_events(self, number: int) -> None:
-        self.run_worker(self._load_events(number), group="events")
+        self.run_worker(partial(self._load_events, number), group="events")
 
     async def _load_events(self, number: int) -> None:
         size, run = self._events.pages.size, self.model.run
@@ -249,7 +257,7 @@ class RunScreen(Screen[None]):
         self.query_one("#events", Listing).refresh()
 
     def _fetch_timeline(self) -> None:
-        self.run_worker(self._load_timeline(), exclusive=True, group="timeline")
+        self.run_worker(self._load_timeline, exclusive=True, group="timeline")
 
     async def _load_timeline(self) -> None:
         query = TaskQuery(run=self.model.run, sort="task")
@@ -293,7 +301,7 @@ class RunScreen(Screen[None]):
             self._show_task(task)
 
     def _follow(self, step: str, task: int | None) -> None:
-        self.run_worker(self._load_log(step, task), exclusive=True, group="log")
+        self.run_worker(partial(self._load_log, step, task), exclusive=True, group="log")
 
     async def _load_log(self, step: str, task: int | None) -> None:
         run = self.model.run
@@ -315,7 +323,7 @@ class RunScreen(Screen[None]):
         step = self.model.steps.get(task.step)
         of = f" (one of {step.tasks:,})" if step is not None and step.tasks > 1 else ""
         place = task_place(task.step, task.path, task.iteration)
-        tries = f" · try {task.attempt + 1}" if task.attempt > 0 else ""
+        tries = f" {glyphs().dot} try {task.attempt + 1}" if task.attempt > 0 else ""
         self._log.show(log_path(self.app.home, *task.key), f"{task.step}/{task.task} {place}{tries}{of}")
         self._show_log_title()
 
@@ -427,7 +435,7 @@ class RunScreen(Screen[None]):
         """Show the log of the step's task before or after."""
         if self.shown_task is None:
             return
-        self.run_worker(self._step_aside(self.shown_task, distance), exclusive=True, group="log")
+        self.run_worker(partial(self._step_aside, self.shown_task, distance), exclusive=True, group="log")
 
     async def _step_aside(self, task: TaskRow, distance: int) -> None:
         run = self.model.run
@@ -473,3 +481,7 @@ class RunScreen(Screen[None]):
                 "the task's id",
             )
         return str(self.model.run), "the run's id"
+
+
+def _told(*parts: str) -> str:
+    return f" {glyphs().dot} ".join(parts)

@@ -56,7 +56,7 @@ class RunsScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show the first page, and go on looking."""
         self.query_one(Listing).focus()
-        self.run_worker(self._reload(), exclusive=True, group="reload")
+        self.run_worker(self._reload, exclusive=True, group="reload")
         self.set_interval(_LOOK_S, self._look)
         self.app.show_hints(self.query_one("#hints", Lines), hints_of("runs", "list", "app"))
 
@@ -99,7 +99,7 @@ class RunsScreen(Screen[None]):
     def _fetch_more(self) -> None:
         if not (self._is_whole or self._is_fetching):
             self._is_fetching = True
-            self.run_worker(self._append(), group="more")
+            self.run_worker(self._append, group="more")
 
     async def _append(self) -> None:
         try:
@@ -149,7 +149,7 @@ class RunsScreen(Screen[None]):
         self._text, self._query = text.strip(), query
         self._rows.rows, self._is_whole = [], False
         self.query_one(Listing).index = 0
-        self.run_worker(self._reload(), exclusive=True, group="reload")
+        self.run_worker(self._reload, exclusive=True, group="reload")
 
     def back(self) -> bool:
         """Take the filter away; tell whether there was one."""
@@ -179,6 +179,12 @@ class RunsScreen(Screen[None]):
         row = self._chosen()
         if row is not None:
             self.app.plan_resume(row.run, row.status, None)
+
+    def action_tag(self) -> None:
+        """Put tags on this run, or take them off."""
+        row = self._chosen()
+        if row is not None:
+            self.app.edit_tags(row.run, self._rows.tags.get(row.run, ()))
 
     def action_cancel(self) -> None:
         """Cancel this run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -111,7 +112,7 @@ class TaskScreen(Screen[None]):
         self._log = self.query_one(LogPane)
         self._log.focus()
         self.watch(self, "focused", self._show_hints)
-        self.run_worker(self._load(), exclusive=True)
+        self.run_worker(self._load, exclusive=True)
         self.set_interval(0.5, self._look)
 
     def on_resize(self, _event: Resize) -> None:
@@ -231,7 +232,7 @@ class TaskScreen(Screen[None]):
     def on_listing_chosen(self, message: Listing.Chosen) -> None:
         """Show an artifact."""
         name, record, _ = self._rows.items[message.index]
-        self.run_worker(self._read(name, record), exclusive=True)
+        self.run_worker(partial(self._read, name, record), exclusive=True)
 
     async def _read(self, name: str, record: ArtifactRecord) -> None:
         store = LocalStore(self.app.home)
@@ -273,13 +274,13 @@ class TaskScreen(Screen[None]):
         number = self._number + distance
         if 0 <= number <= self.shown_task.attempt:
             self._number = number
-            self.run_worker(self._load_artifacts(), exclusive=True)
+            self.run_worker(self._load_artifacts, exclusive=True)
             self._show()
 
     def action_parent(self) -> None:
         """Go to the task it starts from."""
         if self.shown_task.parent_task and self.shown_task.parent_run == self.shown_task.run:
-            self.run_worker(self._open_parent(), exclusive=True)
+            self.run_worker(self._open_parent, exclusive=True)
         else:
             self.app.say("It starts from the run's parameters")
 
@@ -291,7 +292,7 @@ class TaskScreen(Screen[None]):
 
     def action_resume(self) -> None:
         """Run this step and what comes after it again."""
-        self.run_worker(self._plan(), exclusive=True)
+        self.run_worker(self._plan, exclusive=True)
 
     async def _plan(self) -> None:
         run = self.shown_task.run

@@ -1,0 +1,1 @@
+"""The dashboard over stores that were really written."""
