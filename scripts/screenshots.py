@@ -59,8 +59,8 @@ async def _quiet(pilot: Pilot[Leave]) -> None:
         await pilot.pause(0.05)
 
 
-async def main(to: Path) -> None:
-    """Take all of them."""
+def main(to: Path) -> None:
+    """Run the examples, take all pictures, leave nothing else."""
     to.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.gettempdir()) / "project"  # it is seen in the pictures
     place.mkdir(mode=0o700)
@@ -68,19 +68,24 @@ async def main(to: Path) -> None:
         home = place / ".asyncflow"
         home.mkdir(mode=0o700)
         prepare(home)
-        await take(home, "runs", ["j"], to, run=None)
-        await take(home, "steps", ["j"], to, run=2)
-        await take(home, "tasks", ["2", "j"], to, run=2)
-        await take(home, "graph", ["3"], to, run=3)
-        await take(home, "timeline", ["4"], to, run=3)
-        await take(home, "events", ["5"], to, run=4)
-        await take(home, "task", [], to, run=2, task=3)
-        await take(home, "failure", [], to, run=4)
-        await take(home, "compare", ["m", "j", "j", "c"], to, run=None)
-        await take(home, "help", ["question_mark"], to, run=2)
+        asyncio.run(take_all(home, to))
     finally:
         shutil.rmtree(place)
 
 
+async def take_all(home: Path, to: Path) -> None:
+    """Take a picture of each screen."""
+    await take(home, "runs", ["j"], to, run=None)
+    await take(home, "steps", ["j"], to, run=2)
+    await take(home, "tasks", ["2", "j"], to, run=2)
+    await take(home, "graph", ["3"], to, run=3)
+    await take(home, "timeline", ["4"], to, run=3)
+    await take(home, "events", ["5"], to, run=4)
+    await take(home, "task", [], to, run=2, task=3)
+    await take(home, "failure", [], to, run=4)
+    await take(home, "compare", ["m", "j", "j", "c"], to, run=None)
+    await take(home, "help", ["question_mark"], to, run=2)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    main(Path(sys.argv[1]))
