@@ -189,12 +189,14 @@ class Task(Container[DataArtifact]):
         row = self._row_now()
         if row is None or not row.path:
             return None
+        manifest = self._manifest()
+        if manifest is not None and manifest.frames:  # static branches within a foreach have its index
+            return next(
+                (frame.index for frame in reversed(manifest.frames) if frame.variable is not None), None
+            )
         return int(row.path.rpartition(",")[2]) if self._is_in_foreach() else None
 
     def _is_in_foreach(self) -> bool:
-        manifest = self._manifest()
-        if manifest is not None and manifest.frames:
-            return manifest.frames[-1].variable is not None
         row = self._row_now()
         steps = self._place.graph(self._run_number).steps
         head = row
