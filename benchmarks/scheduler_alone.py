@@ -75,7 +75,7 @@ class Instant:
         """Nothing is held."""
 
 
-def graph_of_foreach() -> Graph:
+def graph_of_foreach(flow: str = "SimulatedFlow") -> Graph:
     """Return start, a foreach over `work`, a join, end."""
     nodes = [
         StepNode(name="start", transition=Transition.FOREACH, next=("work",)),
@@ -83,7 +83,7 @@ def graph_of_foreach() -> Graph:
         StepNode(name="join", transition=Transition.LINEAR, next=("end",), closes="start"),
         StepNode(name="end", transition=Transition.END),
     ]
-    return Graph(flow="SimulatedFlow", start="start", end="end", steps={node.name: node for node in nodes})
+    return Graph(flow=flow, start="start", end="end", steps={node.name: node for node in nodes})
 
 
 async def run(width: int, slots: int, directory: str) -> float:

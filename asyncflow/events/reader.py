@@ -6,6 +6,7 @@ one query, so it never keeps the writer's log from being folded back.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -109,7 +110,7 @@ class Reader:
         recorded = "running" if status == INTERRUPTED else status
         values = {"flow": flow, "user": user, "status": recorded, "since": since, "before": before}
         with self._reading():
-            tagged = [{run for (run,) in self._query("runs_with_tag", (tag,))} for tag in tags]
+            values["tagged"] = self._with_all(tags)
             held = leases(self._db)
             at = self._now()
             found: list[RunRow] = []
@@ -117,9 +118,16 @@ class Reader:
                 if limit is not None and len(found) >= limit:
                     break
                 row = _with_true_status(RunRow(*values_of_run), held, at)
-                if all(row.run in runs for runs in tagged) and status in (None, row.status):
+                if status in (None, row.status):
                     found.append(row)
             return found
+
+    def _with_all(self, tags: Sequence[str]) -> str | None:
+        """Return the runs with all of these tags, as JSON; None when none is asked for."""
+        if not tags:
+            return None
+        runs = [{run for (run,) in self._query("runs_with_tag", (tag,))} for tag in tags]
+        return json.dumps(sorted(runs[0].intersection(*runs[1:])))
 
     def run(self, run: int) -> RunRow | None:
         """Return a run, None if there is none of that id."""

@@ -8,4 +8,5 @@ WHERE (:flow IS NULL OR flow = :flow)
   AND (:status IS NULL OR status = :status)
   AND (:since IS NULL OR created_at >= :since)
   AND (:before IS NULL OR run < :before)
+  AND (:tagged IS NULL OR run IN (SELECT value FROM json_each(:tagged)))
 ORDER BY run DESC

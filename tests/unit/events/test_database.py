@@ -38,7 +38,7 @@ def test_a_statement_says_what_it_is_for_and_is_valid(path: Path) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         database.create_schema(db)
         named = {"run", "after", "limit", "flow", "user", "status", "since", "before", "step"}
-        named |= {"task", "text", "sort", "offset", "now", "direction", "most"}
+        named |= {"task", "text", "sort", "offset", "now", "direction", "most", "tagged"}
         values = dict.fromkeys(named, 1) if ":" in text.split("\n", 1)[1] else [1] * text.count("?")
         db.execute(f"EXPLAIN {statement(path.stem)}", values)
 

@@ -1,0 +1,155 @@
+"""How quick the dashboard is over a long history, and beside a run: rows 1 to 3 of what issue 4 asks.
+
+python -m benchmarks.dashboard history HOME     a store made by benchmarks.history
+python -m benchmarks.dashboard live             a wide flow beside its dashboard, on a terminal of its own
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from asyncflow.tui.app import Dashboard
+
+_FILTERS = (
+    "status:failed",
+    "flow:TrainFlow",
+    "tag:week7",
+    "user:grace status:failed",
+    "since:30d",
+    "ScoreFlow",
+)
+_WIDE = Path(__file__).parent / "flows" / "chatty_wide.py"
+
+
+async def _until(holds: Callable[[], bool], pilot: object) -> float:
+    begun = time.perf_counter()
+    while not holds():
+        await pilot.pause(0.001)  # type: ignore[attr-defined]
+        if time.perf_counter() - begun > 30:
+            raise TimeoutError
+    return time.perf_counter() - begun
+
+
+def _text(app: Dashboard) -> str:
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+async def history(home: str) -> None:
+    """Time the first screen and each filter, in this process."""
+    begun = time.perf_counter()
+    app = Dashboard(home)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await _until(lambda: "succeeded" in _text(app), pilot)
+        _say(f"first screen after the imports: {time.perf_counter() - begun:.3f} s")
+        for query in _FILTERS:
+            before = _text(app)
+            await pilot.press("slash", *(["backspace"] * 40), *query)
+            asked = time.perf_counter()
+            await pilot.press("enter")
+            await _until(lambda before=before: _text(app) != before, pilot)
+            await pilot.pause()
+            _say(f"filter {query!r}: {time.perf_counter() - asked:.3f} s")
+
+
+def first_screen(home: str) -> None:
+    """Time a whole `asyncflow tui` on a terminal until something of the history is on it, five times."""
+    from tests.integration.tui.terminal import Terminal
+
+    took: list[float] = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        terminal = Terminal(Path(home), ["tui"])
+        try:
+            terminal.until("succeeded")
+            took.append(time.perf_counter() - begun)
+            terminal.press("q")
+            terminal.end()
+        finally:
+            terminal.close()
+    bare = min(_seconds([sys.executable, "-c", "pass"]) for _ in range(5))
+    _say(
+        f"asyncflow tui, process to first rows: {statistics.median(took):.3f} s, a bare interpreter {bare:.3f} s"
+    )
+
+
+def hello() -> None:
+    """Time `asyncflow run` of hello on a terminal against lines, and its first frame."""
+    from tests.integration.tui.terminal import Terminal
+
+    example = Path(__file__).parents[1] / "examples" / "hello.py"
+    for ui in ("tui", "none"):
+        took: list[float] = []
+        for _ in range(7):
+            with tempfile.TemporaryDirectory() as place:
+                home = Path(place) / ".asyncflow"
+                home.mkdir(mode=0o700)
+                begun = time.perf_counter()
+                terminal = Terminal(home, ["run", str(example), "--ui", ui])
+                try:
+                    terminal.end()
+                finally:
+                    terminal.close()
+                took.append(time.perf_counter() - begun)
+        _say(f"hello --ui {ui}: {statistics.median(took):.3f} s")
+
+
+def live() -> None:
+    """Run a wide flow with and without a dashboard; tell times, and what the dashboard takes."""
+    from tests.integration.tui.terminal import Terminal
+
+    for ui in ("none", "tui", "none", "tui"):
+        with tempfile.TemporaryDirectory() as place:
+            home = Path(place) / ".asyncflow"
+            home.mkdir(mode=0o700)
+            begun = time.perf_counter()
+            terminal = Terminal(home, ["run", str(_WIDE), "--ui", ui], size=(120, 40))
+            dashboard = psutil.Process(terminal.pid)
+            cpu_s, memory = 0.0, 0
+            try:
+                while terminal.code is None:
+                    terminal._read(0.2)
+                    terminal._reap()
+                    if terminal.code is None:
+                        times = dashboard.cpu_times()
+                        cpu_s, memory = times.user + times.system, max(memory, dashboard.memory_info().rss)
+            finally:
+                terminal.close()
+            took = time.perf_counter() - begun
+            more = (
+                f", its process {100 * cpu_s / took:.0f} % of a core, {memory / 1e6:.0f} MB"
+                if ui == "tui"
+                else ""
+            )
+            _say(f"--ui {ui}: {took:.2f} s{more}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _seconds(command: list[str]) -> float:
+    begun = time.perf_counter()
+    subprocess.run(command, check=True)
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    os.environ.pop("NO_COLOR", None)
+    if sys.argv[1] == "history":
+        asyncio.run(history(sys.argv[2]))
+        first_screen(sys.argv[2])
+    elif sys.argv[1] == "hello":
+        hello()
+    else:
+        live()
