@@ -29,10 +29,8 @@ def load_again(flow_file: str, flow_name: str, attached: bytes, *, module: str =
     Raises:
         FlowLoadError: The file is gone, or cannot be imported any more.
     """
-    from asyncflow.compat.finder import install
     from asyncflow.flow.load import load_flow
 
-    install()  # this process is for tasks only; their steps may import metaflow, too
     flow_class = _of_package(module, flow_file, flow_name) or load_flow(flow_file, flow_name)
     decorators = pickle.loads(attached)  # our own parent process has written it
     if decorators:

@@ -19,6 +19,7 @@ from asyncflow.backends.local.orphans import name_of
 from asyncflow.backends.local.processes import name_process
 from asyncflow.backends.local.reload import load_again
 from asyncflow.backends.local.wire import pack_run, pack_task, unpack_run, unpack_task
+from asyncflow.compat.finder import install
 from asyncflow.store.local import LocalStore
 from asyncflow.worker.attempt import run_attempt
 from asyncflow.worker.spec import RunSpec, TaskSpec
@@ -76,6 +77,7 @@ def main() -> None:
     name_process(name_of(run.store_root, run.run))
     child.open_streams()
     sys.argv[:] = [run.flow_file]
+    install()  # this process is for tasks only; their steps may import metaflow, too
     flow_class = load_again(run.flow_file, run.flow, luggage.attached)
     if task_data is None:
         from asyncflow.backends.local.async_worker import serve_tasks  # asyncio, which tasks do without
