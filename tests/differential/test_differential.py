@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +22,24 @@ def recorded() -> dict[str, Any]:  # Any: JSON
     return json.loads(RECORDED.read_text())
 
 
+@pytest.fixture(scope="module")
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    """The chosen cases, run two at a time, as most of a case is the start of a process."""
+    chosen = [item.callspec.params["name"] for item in request.session.items if _is_case(item)]
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(run_case, CASES[name], tmp_path_factory.mktemp(name)) for name in chosen}
+
+
+def _is_case(item: Any) -> bool:  # Any: pytest's, with or without parameters
+    return getattr(item, "originalname", "") == "test_a_flow_ends_as_under_metaflow"
+
+
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", list(CASES))
-def test_a_flow_ends_as_under_metaflow(name: str, tmp_path: Path) -> None:
-    ours = json.loads(json.dumps(run_case(CASES[name], tmp_path)))
+def test_a_flow_ends_as_under_metaflow(name: str, running: dict[str, Any]) -> None:
+    ours = json.loads(json.dumps(running[name].result()))
     found = dict(differences(recorded()[name], ours))
     expected = DIFFERENT[name].places if name in DIFFERENT else ()
     assert {place: both for place, both in found.items() if place not in expected} == {}
