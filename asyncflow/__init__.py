@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from asyncflow.events.tagging import TaggingError
     from asyncflow.flow.current import current
     from asyncflow.flow.decorators.builtin import catch, environment, parallel, resources, retry, timeout
+    from asyncflow.flow.decorators.compute import batch, kubernetes
     from asyncflow.flow.decorators.hooks import exit_hook
     from asyncflow.flow.decorators.limits import concurrency, rate_limit
+    from asyncflow.flow.decorators.packages import conda, conda_base, pypi, pypi_base
+    from asyncflow.flow.decorators.project import project
+    from asyncflow.flow.decorators.triggers import schedule, trigger, trigger_on_finish
     from asyncflow.flow.errors import (
         DecoratorError,
         FlowLoadError,
@@ -74,8 +78,11 @@ __all__ = [
     "UnhandledInMergeError",
     "UserError",
     "__version__",
+    "batch",
     "catch",
     "concurrency",
+    "conda",
+    "conda_base",
     "current",
     "default_metadata",
     "default_namespace",
@@ -83,14 +90,21 @@ __all__ = [
     "exit_hook",
     "get_metadata",
     "get_namespace",
+    "kubernetes",
     "metadata",
     "namespace",
     "parallel",
+    "project",
+    "pypi",
+    "pypi_base",
     "rate_limit",
     "resources",
     "retry",
+    "schedule",
     "step",
     "timeout",
+    "trigger",
+    "trigger_on_finish",
 ]
 
 _HOMES = {
@@ -125,8 +139,11 @@ _HOMES = {
     "UnhandledInMergeError": "asyncflow.flow.errors",
     "UserError": "asyncflow.errors",
     "__version__": "asyncflow.version",
+    "batch": "asyncflow.flow.decorators.compute",
     "catch": "asyncflow.flow.decorators.builtin",
     "concurrency": "asyncflow.flow.decorators.limits",
+    "conda": "asyncflow.flow.decorators.packages",
+    "conda_base": "asyncflow.flow.decorators.packages",
     "current": "asyncflow.flow.current",
     "default_metadata": "asyncflow.client.place",
     "default_namespace": "asyncflow.client.place",
@@ -134,14 +151,21 @@ _HOMES = {
     "exit_hook": "asyncflow.flow.decorators.hooks",
     "get_metadata": "asyncflow.client.place",
     "get_namespace": "asyncflow.client.place",
+    "kubernetes": "asyncflow.flow.decorators.compute",
     "metadata": "asyncflow.client.place",
     "namespace": "asyncflow.client.place",
     "parallel": "asyncflow.flow.decorators.builtin",
+    "project": "asyncflow.flow.decorators.project",
+    "pypi": "asyncflow.flow.decorators.packages",
+    "pypi_base": "asyncflow.flow.decorators.packages",
     "rate_limit": "asyncflow.flow.decorators.limits",
     "resources": "asyncflow.flow.decorators.builtin",
     "retry": "asyncflow.flow.decorators.builtin",
+    "schedule": "asyncflow.flow.decorators.triggers",
     "step": "asyncflow.flow.steps",
     "timeout": "asyncflow.flow.decorators.builtin",
+    "trigger": "asyncflow.flow.decorators.triggers",
+    "trigger_on_finish": "asyncflow.flow.decorators.triggers",
 }
 """Where each public name lives. `import asyncflow` itself loads none of them."""
 

@@ -21,6 +21,7 @@ from asyncflow.machine.graph import Resources
 from asyncflow.store.layout import DATABASE, temporary_directory
 
 if TYPE_CHECKING:
+    from asyncflow.flow.decorators.project import ProjectBranch
     from asyncflow.flow.graph import FlowGraph, StepInfo
     from asyncflow.machine.events import Event, Limits
     from asyncflow.machine.graph import Graph
@@ -92,7 +93,9 @@ def limits_of(options: RunOptions) -> Limits:
     )
 
 
-def describe(flow: ChosenFlow, options: RunOptions, argv: Sequence[str]) -> dict[str, Any]:  # Any: JSON-like
+def describe(
+    flow: ChosenFlow, options: RunOptions, argv: Sequence[str], project: ProjectBranch | None = None
+) -> dict[str, Any]:  # Any: JSON-like
     """Return what is recorded of a run for readers, and for `resume`."""
     from asyncflow.runtime.description import describe_run
     from asyncflow.runtime.notify import without_secrets
@@ -104,6 +107,7 @@ def describe(flow: ChosenFlow, options: RunOptions, argv: Sequence[str]) -> dict
         with_specs=options.with_specs,
         isolation=options.isolation,
         async_workers=options.async_workers,
+        project=project,
     )
 
 

@@ -105,12 +105,25 @@ def _place_options() -> list[click.Option]:
 
             os.environ[HOME_VARIABLE] = os.path.abspath(root)
 
+    def use_environment(_context: click.Context, _option: click.Parameter, name: str | None) -> None:
+        if name is not None:
+            from asyncflow.flow.ability import ENVIRONMENT_VARIABLES
+
+            os.environ[ENVIRONMENT_VARIABLES[0]] = name
+
     local = click.Choice(["local"])
     return [
         *[
             click.Option([f"--{name}"], type=local, expose_value=False, hidden=True)
-            for name in ("metadata", "datastore", "environment")
+            for name in ("metadata", "datastore")
         ],
+        click.Option(
+            ["--environment"],
+            type=local,
+            expose_value=False,
+            callback=use_environment,
+            help="local: with the packages that are installed, whatever @conda and @pypi say.",
+        ),
         click.Option(
             ["--datastore-root"],
             metavar="DIR",

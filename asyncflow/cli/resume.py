@@ -243,10 +243,13 @@ def _check_step(graph: FlowGraph, step: str | None) -> None:
 def _carry_out(plan: _Plan) -> int:
     from asyncflow.cli.launch import check_resources, describe, drive, limits_of
     from asyncflow.events.rows import LIVING
+    from asyncflow.flow.ability import check_ability
     from asyncflow.flow.parameters import constants_of
+    from asyncflow.runtime.description import recorded_project
     from asyncflow.runtime.resuming import origin_parameters
     from asyncflow.users import user_name
 
+    check_ability(plan.graph)
     check_resources(plan.graph)
     check_run_id_file(plan.options.run_id_file)
     user = plan.row.user if plan.in_place else user_name()
@@ -267,7 +270,7 @@ def _carry_out(plan: _Plan) -> int:
             limits=limits_of(plan.options),
             user=user,
             tags=plan.options.tags,
-            meta=describe(plan.flow, plan.options, sys.argv),
+            meta=describe(plan.flow, plan.options, sys.argv, recorded_project(json.loads(plan.row.meta))),
             environment=plan.graph.environment(),
             origin_run=plan.row.origin_run if plan.in_place else plan.row.run,
             rerun_steps=plan.rerun_steps,

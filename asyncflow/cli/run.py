@@ -131,6 +131,7 @@ def _flow_command(chosen: _Chosen, *, own_class_option: bool) -> click.Command:
     parameters = click_options(flow.flow_class)
     taken = [name for option in parameters for name in option.opts]
     common = [class_option(), *run_options()] if own_class_option else run_options()
+    common += _project_options(flow)
     free = [option for option in common if option.opts[0] not in taken]
 
     def run(**given: Any) -> int:  # Any: what click parsed
@@ -150,6 +151,29 @@ def _flow_command(chosen: _Chosen, *, own_class_option: bool) -> click.Command:
     )
 
 
+def _project_options(flow: ChosenFlow) -> list[click.Option]:
+    """Make what only a flow with @project has."""
+    from asyncflow.flow.decorators.flow_level import flow_decorator
+    from asyncflow.flow.decorators.project import Project
+
+    if flow_decorator(flow.flow_class, Project) is None:
+        return []
+    return [
+        click.Option(
+            ["--branch"],
+            metavar="NAME",
+            envvar=["ASYNCFLOW_BRANCH", "METAFLOW_BRANCH"],
+            help="The project's branch that the run belongs to.  [default: the user's own]",
+        ),
+        click.Option(
+            ["--production"],
+            is_flag=True,
+            envvar=["ASYNCFLOW_PRODUCTION", "METAFLOW_PRODUCTION"],
+            help="The run belongs to the project's production branch.",
+        ),
+    ]
+
+
 def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> int:  # Any: what click parsed
     """Start a new run and see it to its end; return the exit code.
 
@@ -159,16 +183,22 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
         given: Values of the flow's parameters as click parsed them, among others.
     """
     from asyncflow.cli.launch import check_resources, describe, drive, limits_of
+    from asyncflow.flow.ability import check_ability
+    from asyncflow.flow.decorators.project import branch_of
     from asyncflow.flow.options import given_values, resolve_parameters
     from asyncflow.flow.parameters import constants_of
     from asyncflow.store.home import make_home
     from asyncflow.users import user_name
 
     graph = flow.checked_graph()
+    check_ability(graph)
     check_resources(graph)
     check_run_id_file(options.run_id_file)
     user = user_name()
     values = resolve_parameters(flow.flow_class, given_values(flow.flow_class, given), user=user)
+    project = branch_of(
+        flow.flow_class, user=user, branch=given.get("branch"), production=bool(given.get("production"))
+    )
     home = make_home()
 
     def request() -> RunRequest:
@@ -184,7 +214,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
             limits=limits_of(options),
             user=user,
             tags=options.tags,
-            meta=describe(flow, options, sys.argv),
+            meta=describe(flow, options, sys.argv, project),
             environment=graph.environment(),
             isolation=options.isolation,
             async_workers=options.async_workers,

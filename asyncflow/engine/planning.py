@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asyncflow.errors import UserError
+from asyncflow.flow.decorators.project import ProjectBranch, branch_of
 from asyncflow.flow.graph import FlowGraph
 from asyncflow.machine.events import Limits
 from asyncflow.records import field, record
@@ -64,7 +66,9 @@ def plan_new(flow: type | str | os.PathLike[str], params: Mapping[str, Any], ask
     graph = _checked(flow_class)
     user = asked.user or user_name()
     values = resolve_parameters(flow_class, params, user=user)
-    return Plan(request=_request(flow_class, file, graph, asked, user=user, parameters=values))
+    project = branch_of(flow_class, user=user)
+    request = _request(flow_class, file, graph, asked, user=user, parameters=values, project=project)
+    return Plan(request=request)
 
 
 def plan_resume(
@@ -86,6 +90,7 @@ def plan_resume(
     """
     from asyncflow.events.reader import Reader
     from asyncflow.events.rows import LIVING
+    from asyncflow.runtime.description import recorded_project
     from asyncflow.runtime.resuming import created_event, origin_parameters, resumption_of
     from asyncflow.store.layout import DATABASE
     from asyncflow.users import user_name
@@ -113,6 +118,7 @@ def plan_resume(
         origin_run=row.origin_run if in_place else run,
         rerun_steps=resumption.rerun_steps,
         clones=resumption.clones,
+        project=recorded_project(json.loads(row.meta)),
     )
     living = {task.task: task.step for task in resumption.tasks if task.status in LIVING}
     return Plan(request=request, run=run if in_place else None, living=living)
@@ -150,11 +156,13 @@ def _chosen(flow: type | str | os.PathLike[str]) -> tuple[type, str]:
 
 
 def _checked(flow_class: type) -> FlowGraph:
+    from asyncflow.flow.ability import check_ability
     from asyncflow.flow.lint import check
     from asyncflow.flow.parse import parse_flow
 
     graph = parse_flow(flow_class)
     check(graph)
+    check_ability(graph)
     return graph
 
 
@@ -166,6 +174,7 @@ def _request(
     *,
     user: str,
     parameters: Mapping[str, object],
+    project: ProjectBranch | None,
     **more: Any,  # Any: what a resumed run has besides
 ) -> RunRequest:
     from asyncflow.flow.parameters import constants_of
@@ -182,7 +191,12 @@ def _request(
         user=user,
         tags=_checked_tags(asked.tags),
         meta=describe_run(
-            flow_class, file, argv=_EMBEDDED, isolation=asked.isolation, async_workers=asked.async_workers
+            flow_class,
+            file,
+            argv=_EMBEDDED,
+            isolation=asked.isolation,
+            async_workers=asked.async_workers,
+            project=project,
         ),
         environment=graph.environment(),
         isolation=asked.isolation,

@@ -374,6 +374,10 @@ def _tags(event: ev.RunCreated) -> Iterable[TagRow]:
     if isinstance(versions, Mapping):
         for name, version in cast("Mapping[object, object]", versions).items():
             system[_clean(f"{name}:{version}")] = None
+    more = event.meta.get("system_tags")
+    if isinstance(more, list | tuple):
+        for tag in cast("Iterable[object]", more):
+            system[_clean(str(tag))] = None
     yield from (TagRow(event.run, tag, True) for tag in system if tag not in tags)
 
 

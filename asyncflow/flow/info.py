@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from asyncflow.flow.decorators.flow_level import flow_decorators_of
 from asyncflow.flow.graph import FlowGraph, StepInfo
 from asyncflow.flow.parameters import Parameter, constants_of, parameters_of
 
@@ -24,7 +25,10 @@ def graph_info(graph: FlowGraph) -> dict[str, Any]:  # Any: JSON-like
         "steps": {name: _step(graph, info) for name, info in graph.steps.items()},
         "graph_structure": graph_structure(graph),
         "doc": graph.doc,
-        "decorators": [],
+        "decorators": [
+            {"name": item.name, "attributes": _plain(item.attributes()), "statically_defined": True}
+            for item in flow_decorators_of(graph.flow_class)
+        ],
         "extensions": {},
     }
 

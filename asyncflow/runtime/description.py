@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
+from asyncflow.flow.decorators.project import ProjectBranch
+from asyncflow.records import fields
 from asyncflow.version import __version__
 
-__all__ = ["describe_run"]
+__all__ = ["describe_run", "recorded_project"]
 
 
 def describe_run(
@@ -20,9 +22,10 @@ def describe_run(
     with_specs: Sequence[str] = (),
     isolation: str = "fork",
     async_workers: int = 1,
+    project: ProjectBranch | None = None,
 ) -> dict[str, Any]:  # Any: JSON-like
     """Return a run's metadata, JSON-like."""
-    return {
+    described: dict[str, Any] = {
         "flow_file": flow_file,
         "class": flow_class.__name__,
         "argv": list(argv),
@@ -35,3 +38,13 @@ def describe_run(
             "python_version": ".".join(str(part) for part in sys.version_info[:3]),
         },
     }
+    if project is not None:
+        described["project"] = {item.name: getattr(project, item.name) for item in fields(ProjectBranch)}
+        described["system_tags"] = list(project.tags)
+    return described
+
+
+def recorded_project(meta: Mapping[str, Any]) -> ProjectBranch | None:  # Any: JSON-like
+    """Return to what a run belongs, as `describe_run` has recorded it; None if it belongs to no project."""
+    project = meta.get("project")
+    return ProjectBranch(**cast("dict[str, Any]", project)) if isinstance(project, dict) else None

@@ -268,4 +268,5 @@ def _run_spec(request: RunRequest, run: int, home: str, parameters: ManifestKey)
         namespace=f"user:{request.user}",
         origin_run=request.origin_run,
         environment={step: dict(values) for step, values in request.environment.items()},
+        project=dict(request.meta.get("project") or {}),
     )

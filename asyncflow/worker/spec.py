@@ -30,6 +30,8 @@ class RunSpec:
     origin_run: int | None = None
     environment: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """Environment variables by step (@environment)."""
+    project: dict[str, str | bool] = field(default_factory=dict[str, str | bool])
+    """What `current` shows of the project that the run belongs to; empty: it belongs to none."""
 
 
 @record

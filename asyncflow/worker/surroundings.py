@@ -37,6 +37,7 @@ class Surroundings:
             "path": tuple(frame.index for frame in spec.frames),
             "iteration": spec.iteration,
             "graph": lambda: parse_flow(flow_class).to_info(),
+            **run_spec.project,
         }
 
     def enter(self) -> None:

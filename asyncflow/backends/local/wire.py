@@ -177,6 +177,7 @@ def pack_run(spec: RunSpec, *, spawns: bool) -> bytes:
             spec.namespace,
             spec.origin_run,
             spec.environment,
+            spec.project,
         ]
     )
     return packed
@@ -184,9 +185,8 @@ def pack_run(spec: RunSpec, *, spawns: bool) -> bytes:
 
 def unpack_run(data: bytes) -> tuple[RunSpec, bool]:
     """Read a run's spec, and whether each task gets a fresh interpreter."""
-    spawns, run, flow, flow_file, store_root, parameters, user, tags, namespace, origin_run, environment = (
-        msgpack.unpackb(data)
-    )
+    spawns, run, flow, flow_file, store_root, parameters, user, tags, namespace, *more = msgpack.unpackb(data)
+    origin_run, environment, project = more
     spec = RunSpec(
         run=run,
         flow=flow,
@@ -198,6 +198,7 @@ def unpack_run(data: bytes) -> tuple[RunSpec, bool]:
         namespace=namespace,
         origin_run=origin_run,
         environment=environment,
+        project=project,
     )
     return spec, spawns
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from asyncflow.flow.decorators.base import StepDecorator, make
 from asyncflow.flow.decorators.builtin import Catch, Environment, Parallel, Resources, Retry, Timeout
+from asyncflow.flow.decorators.compute import Batch, Kubernetes
 from asyncflow.flow.decorators.limits import Concurrency, RateLimit
+from asyncflow.flow.decorators.packages import Conda, Pypi
 from asyncflow.flow.errors import DecoratorAttributeError, UnknownDecoratorError
 from asyncflow.flow.steps import mark_of, steps_of
 
@@ -16,7 +18,20 @@ __all__ = ["DECORATORS", "attach", "decorators_of", "decorators_on", "parse_spec
 
 DECORATORS: dict[str, type[StepDecorator]] = {
     kind.name: kind
-    for kind in (Catch, Concurrency, Environment, Parallel, RateLimit, Resources, Retry, Timeout)
+    for kind in (
+        Batch,
+        Catch,
+        Concurrency,
+        Conda,
+        Environment,
+        Kubernetes,
+        Parallel,
+        Pypi,
+        RateLimit,
+        Resources,
+        Retry,
+        Timeout,
+    )
 }
 """Every step decorator by name."""
 
