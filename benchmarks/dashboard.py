@@ -1,7 +1,8 @@
 """How quick the dashboard is over a long history, and beside a run: rows 1 to 3 of what issue 4 asks.
 
 python -m benchmarks.dashboard history HOME     a store made by benchmarks.history
-python -m benchmarks.dashboard live             a wide flow beside its dashboard, on a terminal of its own
+python -m benchmarks.dashboard live             1,000 events and 100,000 log lines a second, on a terminal
+python -m benchmarks.dashboard flood            as many events and lines as there can be
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from asyncflow.tui.app import Dashboard
+
+if TYPE_CHECKING:
+    from tests.integration.tui.terminal import Terminal
 
 _FILTERS = (
     "status:failed",
@@ -28,7 +33,9 @@ _FILTERS = (
     "since:30d",
     "ScoreFlow",
 )
-_WIDE = Path(__file__).parent / "flows" / "chatty_wide.py"
+_FLOWS = Path(__file__).parent / "flows"
+_VIEWS = (("2", "MEMORY"), ("1", "SHAPE"))
+"""Keys, and words in the heads of the views they show."""
 
 
 async def _until(holds: Callable[[], bool], pilot: object) -> float:
@@ -103,34 +110,60 @@ def hello() -> None:
         _say(f"hello --ui {ui}: {statistics.median(took):.3f} s")
 
 
-def live() -> None:
-    """Run a wide flow with and without a dashboard; tell times, and what the dashboard takes."""
-    from tests.integration.tui.terminal import Terminal
+def live(flow: Path, *options: str) -> None:
+    """Run a wide flow with and without a dashboard; tell times, what the dashboard takes, how quick its keys are.
 
-    for ui in ("none", "tui", "none", "tui"):
+    Keys are pressed in the second round only: the first tells what it costs when nobody touches it.
+    """
+    for ui, is_pressed in (("none", False), ("tui", False), ("none", False), ("tui", True)):
         with tempfile.TemporaryDirectory() as place:
             home = Path(place) / ".asyncflow"
             home.mkdir(mode=0o700)
-            begun = time.perf_counter()
-            terminal = Terminal(home, ["run", str(_WIDE), "--ui", ui], size=(120, 40))
-            dashboard = psutil.Process(terminal.pid)
-            cpu_s, memory = 0.0, 0
-            try:
-                while terminal.code is None:
-                    terminal._read(0.2)
-                    terminal._reap()
-                    if terminal.code is None:
-                        times = dashboard.cpu_times()
-                        cpu_s, memory = times.user + times.system, max(memory, dashboard.memory_info().rss)
-            finally:
-                terminal.close()
-            took = time.perf_counter() - begun
-            more = (
-                f", its process {100 * cpu_s / took:.0f} % of a core, {memory / 1e6:.0f} MB"
-                if ui == "tui"
-                else ""
-            )
-            _say(f"--ui {ui}: {took:.2f} s{more}")
+            _say(_live(home, flow, ui, options, is_pressed=is_pressed))
+
+
+def _live(home: Path, flow: Path, ui: str, options: Sequence[str], *, is_pressed: bool) -> str:
+    from tests.integration.tui.terminal import Terminal
+
+    begun = time.perf_counter()
+    terminal = Terminal(home, ["run", str(flow), "--ui", ui, *options], size=(120, 40))
+    dashboard = psutil.Process(terminal.pid)
+    cpu_s, memory, delays = 0.0, 0, list[float]()
+    try:
+        while terminal.code is None:
+            terminal._read(0.2)
+            terminal._reap()
+            terminal.seen = terminal.seen[-4096:]
+            if terminal.code is None:
+                times = dashboard.cpu_times()
+                cpu_s, memory = times.user + times.system, max(memory, dashboard.memory_info().rss)
+                if is_pressed and time.perf_counter() - begun > 3 and len(delays) < 200:
+                    delays.append(_key_to_paint(terminal, *_VIEWS[len(delays) % 2]))
+                if "q leaves" in terminal.plain:
+                    terminal.press("q")
+    finally:
+        terminal.close()
+    took = time.perf_counter() - begun
+    said = f"--ui {ui}: {took:.2f} s"
+    if ui == "tui" and not is_pressed:
+        said += f", its process {100 * cpu_s / took:.0f} % of a core, {memory / 1e6:.0f} MB"
+    if delays:
+        delays.sort()
+        p50, p95 = delays[len(delays) // 2], delays[int(len(delays) * 0.95)]
+        said += f", key to paint p50 {1000 * p50:.0f} ms, p95 {1000 * p95:.0f} ms of {len(delays)} keys"
+    return said
+
+
+def _key_to_paint(terminal: Terminal, key: str, sign: str) -> float:
+    """Press a key that shows another view; return the seconds until a word of that view is on the terminal."""
+    terminal.forget()
+    pressed = time.perf_counter()
+    terminal.press(key)
+    while sign not in terminal.plain:
+        terminal._read(0.05)
+        if terminal.code is not None or time.perf_counter() - pressed > 5:
+            break
+    return time.perf_counter() - pressed
 
 
 def _say(text: str) -> None:
@@ -151,5 +184,7 @@ if __name__ == "__main__":
         first_screen(sys.argv[2])
     elif sys.argv[1] == "hello":
         hello()
+    elif sys.argv[1] == "live":
+        live(_FLOWS / "chatty_paced.py", "--max-async", "250")
     else:
-        live()
+        live(_FLOWS / "chatty_wide.py")

@@ -27,7 +27,10 @@ class Entry(NamedTuple):
 COMMANDS: Mapping[str, Entry] = {
     "run": Entry("asyncflow.cli.run", "Run", "Run a flow on this machine."),
     "resume": Entry("asyncflow.cli.resume", "Run", "Go on with a run; what went well is not run again."),
-    "cancel": Entry("asyncflow.cli.cancel", "Run", "Stop a run that goes on in another process."),
+    "cancel": Entry(
+        "asyncflow.cli.cancel", "Run", "Stop a run that goes on elsewhere, or single tasks of it."
+    ),
+    "retry": Entry("asyncflow.cli.retry", "Run", "Let tasks that wait for their next try have it at once."),
     "limits": Entry("asyncflow.cli.limits", "Run", "Change a living run's limits, or see what runs share."),
     "check": Entry("asyncflow.cli.check", "Look at a flow", "Check a flow's graph without running it."),
     "show": Entry(

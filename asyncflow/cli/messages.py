@@ -145,6 +145,8 @@ class Story:
     def task_failed(self, event: ev.TaskFailed) -> Sequence[Message]:
         place = self._last_place.pop(event.task, None) or self.place(event.task)
         self._steps.pop(event.task, None)
+        if event.number < 0:  # it never began, so nothing else says why
+            return [Message(event.at, place, f"Task failed: {event.error.message}")]
         return [Message(event.at, place, "This failed task will not be retried.")]
 
     def run_stopping(self, event: ev.RunStopping) -> Sequence[Message]:
@@ -159,8 +161,10 @@ class Story:
         return said
 
     def stop_asked(self, event: ev.StopAsked) -> Sequence[Message]:
-        self._killed += event.force
-        return ()
+        if not event.by:
+            self._killed += event.force
+            return ()
+        return [Message(event.at, self.place(event.task), f"Task is stopped, as asked by {event.by}.")]
 
     def limits_changed(self, event: ev.LimitsChanged) -> Sequence[Message]:
         slots, async_slots = event.limits.slots, event.limits.async_slots

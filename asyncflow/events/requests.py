@@ -21,7 +21,8 @@ class Request:
     id: int
     run: int
     kind: str
-    """`cancel` (args: `force`), `limits` (args: `slots`). A driver skips kinds it does not know."""
+    """`cancel` (args: `force`; one step's or task's: `step`, `task`), `retry` (`step`, `task`: do not wait for the
+    next try), `limits` (`slots`, `async_slots`). A driver skips kinds it does not know."""
     args: Mapping[str, Any]  # Any: JSON-like
     by: str
     """Who asks, for people."""

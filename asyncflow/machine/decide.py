@@ -28,7 +28,9 @@ from asyncflow.machine.facts import (
     LimiterGranted,
     LimiterRecalled,
     LimitsRequested,
+    RetryRequested,
     RunRequested,
+    TaskStopRequested,
     TimerFired,
     WorkerLost,
     WorkerReported,
@@ -42,6 +44,7 @@ from asyncflow.machine.rules.failure import accept_failure, accept_loss, has_ret
 from asyncflow.machine.rules.flow import accept_success, transition_problem
 from asyncflow.machine.rules.lifecycle import begin_run, change_driver, change_limits
 from asyncflow.machine.rules.permits import lower_permits, raise_permits
+from asyncflow.machine.rules.requests import retry_now, stop_tasks
 from asyncflow.machine.rules.stopping import cancel_run, finish_if_done
 from asyncflow.machine.rules.timers import fire_timers
 from asyncflow.machine.state import RunState, TaskState, TaskStatus
@@ -197,6 +200,8 @@ _RULES: dict[type, Callable[[TurnUnderWay, Any], None]] = {  # Any: each rule ta
     WorkerLost: _worker_lost,
     TimerFired: fire_timers,
     CancelRequested: cancel_run,
+    TaskStopRequested: stop_tasks,
+    RetryRequested: retry_now,
     LimitsRequested: change_limits,
     LimiterGranted: raise_permits,
     LimiterRecalled: lower_permits,

@@ -246,6 +246,8 @@ class StopAsked:
     task: int
     number: int
     force: bool = False
+    by: str = ""
+    """Who asked for the end of this task alone; empty: the whole run is stopped."""
 
 
 @record
@@ -260,6 +262,8 @@ class RetryScheduled:
     """True: run no user code, only record the failure that @catch takes."""
     uses_retry: bool = True
     """False after an `AttemptLost`."""
+    error: ErrorInfo | None = None
+    """What @catch takes, of a task that was ended before it had an attempt; else None: the last attempt's."""
 
 
 @record

@@ -135,6 +135,7 @@ def _attempt_launched(state: RunState, event: ev.AttemptLaunched) -> None:
     task.status = TaskStatus.RUNNING
     task.number = event.number
     task.is_started = task.stop_asked = task.stop_forced = task.is_timed_out = False
+    task.stopped_by = ""
     state.running[event.task] = None
     _use(state, task.step, 1)
     for permit in state.permits.get(task.step, ()):
@@ -195,6 +196,7 @@ def _attempt_cancelled(state: RunState, event: ev.AttemptCancelled) -> None:
 def _stop_asked(state: RunState, event: ev.StopAsked) -> None:
     task = state.tasks[event.task]
     task.stop_asked = True
+    task.stopped_by = event.by
     if event.force:
         task.stop_forced = True
         task.force_at = None
@@ -206,7 +208,9 @@ def _stop_asked(state: RunState, event: ev.StopAsked) -> None:
 
 def _retry_scheduled(state: RunState, event: ev.RetryScheduled) -> None:
     task = state.tasks[event.task]
+    _leave_queue(state, task)
     task.status = TaskStatus.WAITING
+    task.last_error = event.error or task.last_error
     task.is_fallback = event.is_fallback
     task.wake_at = event.wake_at
     state.waiting += 1

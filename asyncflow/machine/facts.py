@@ -18,7 +18,9 @@ __all__ = [
     "LimiterGranted",
     "LimiterRecalled",
     "LimitsRequested",
+    "RetryRequested",
     "RunRequested",
+    "TaskStopRequested",
     "TimerFired",
     "WorkerLost",
     "WorkerReported",
@@ -112,6 +114,29 @@ class CancelRequested:
 
 
 @record
+class TaskStopRequested:
+    """Somebody asks to end one task, or all tasks of a step; `force` skips the grace time. The run goes on."""
+
+    at: float
+    by: str
+    step: str
+    task: int | None = None
+    """None: all there are and will be of the step's open scopes."""
+    force: bool = False
+
+
+@record
+class RetryRequested:
+    """Somebody asks that tasks which wait for their next try do not wait any longer."""
+
+    at: float
+    by: str
+    step: str
+    task: int | None = None
+    """None: all of the step."""
+
+
+@record
 class LimitsRequested:
     """Somebody changes the capacity of a living run."""
 
@@ -147,6 +172,8 @@ Fact = (
     | WorkerLost
     | TimerFired
     | CancelRequested
+    | TaskStopRequested
+    | RetryRequested
     | LimitsRequested
     | LimiterGranted
     | LimiterRecalled

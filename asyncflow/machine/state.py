@@ -100,6 +100,8 @@ class TaskState:
     is_started: bool = False
     stop_asked: bool = False
     stop_forced: bool = False
+    stopped_by: str = ""
+    """Who asked for the end of this task alone."""
     is_timed_out: bool = False
     wake_at: float | None = None
     deadline: float | None = None

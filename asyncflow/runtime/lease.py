@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from asyncflow.machine.events import Limits
-from asyncflow.machine.facts import CancelRequested, Fact, LimitsRequested
+from asyncflow.machine.facts import CancelRequested, Fact, LimitsRequested, RetryRequested, TaskStopRequested
 from asyncflow.machine.state import RunState
 from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.inbox import Inbox
@@ -57,16 +57,25 @@ async def keep_lease(log: SqliteLog, run: int, *, state: RunState, inbox: Inbox,
 
 
 def _facts(requests: Sequence[Request], state: RunState, clock: Clock) -> list[Fact]:
-    facts: list[Fact] = []
-    for request in requests:
-        if request.kind == "cancel":
-            force = bool(request.args.get("force", False))
-            facts.append(CancelRequested(at=clock.now(), by=request.by, force=force))
-        elif request.kind == "limits":
-            limits = _changed(state.limits, request.args)
-            if limits != state.limits:
-                facts.append(LimitsRequested(at=clock.now(), limits=limits))
-    return facts
+    found = (_fact(request, state, clock.now()) for request in requests)
+    return [fact for fact in found if fact is not None]
+
+
+def _fact(request: Request, state: RunState, at: float) -> Fact | None:
+    """Return what a request says to the machine; None: nothing, or something that only a newer release knows."""
+    args = request.args
+    step, task, force = args.get("step"), args.get("task"), bool(args.get("force", False))
+    is_named = isinstance(step, str) and (task is None or isinstance(task, int))
+    if request.kind == "cancel" and step is None:
+        return CancelRequested(at=at, by=request.by, force=force)
+    if request.kind == "cancel" and is_named:
+        return TaskStopRequested(at=at, by=request.by, step=str(step), task=task, force=force)
+    if request.kind == "retry" and is_named:
+        return RetryRequested(at=at, by=request.by, step=str(step), task=task)
+    if request.kind == "limits":
+        limits = _changed(state.limits, args)
+        return LimitsRequested(at=at, limits=limits) if limits != state.limits else None
+    return None
 
 
 def _changed(limits: Limits, args: Mapping[str, Any]) -> Limits:  # Any: JSON-like

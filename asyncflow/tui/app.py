@@ -17,14 +17,13 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
-from asyncflow.errors import StoreError
-from asyncflow.events.requests import post_request
 from asyncflow.events.rows import TaskRow
 from asyncflow.text import one_line, visible
 from asyncflow.tui.bars import Lines
+from asyncflow.tui.changes import Changes
 from asyncflow.tui.compare import CompareScreen
 from asyncflow.tui.desk import Desk
-from asyncflow.tui.dialogs import Choice, Help, Prompt, Reading
+from asyncflow.tui.dialogs import Choice, Help, Reading
 from asyncflow.tui.keys import PLACES, bindings_of
 from asyncflow.tui.listing import Listing
 from asyncflow.tui.logpane import LogPane
@@ -33,9 +32,7 @@ from asyncflow.tui.model import RunModel
 from asyncflow.tui.outside import dry_run, page_file
 from asyncflow.tui.run_screen import VIEWS, RunScreen
 from asyncflow.tui.runs_screen import RunsScreen
-from asyncflow.tui.tagging import set_tags, tags_question
 from asyncflow.tui.task_screen import TaskScreen
-from asyncflow.users import user_name
 
 __all__ = ["Dashboard", "Leave"]
 
@@ -85,7 +82,7 @@ class Dashboard(App[Leave]):
         self._run = run
         self._first_task = task
         self._is_watching = is_watching
-        self._is_read_only = is_read_only
+        self.changes = Changes(self, is_read_only=is_read_only)
         self._stream = stream
         self._is_touched = False
         self._is_zoomed = False
@@ -207,53 +204,6 @@ class Dashboard(App[Leave]):
 
     # What changes a run ------------------------------------------------------------------------------------------
 
-    def cancel_run(self, run: int, status: str) -> None:
-        """Ask, then cancel a run."""
-        if not self._may_change(run, status):
-            return
-        choices = (
-            ("c", "cancel", "its tasks are asked to end, and killed after ten seconds"),
-            ("k", "kill", "its tasks are killed at once"),
-            ("n", "stay", "go on"),
-        )
-        more = f"What is finished is kept. The same by hand: asyncflow cancel {run}"
-        self.push_screen(
-            Choice(f"Cancel run {run}?", more, choices), lambda answer: self._cancel(run, answer)
-        )
-
-    def _cancel(self, run: int, answer: str | None) -> None:
-        if answer in ("cancel", "kill"):
-            self._request(run, "cancel", {"force": answer == "kill"}, f"Asked run {run} to stop")
-
-    def change_workers(self, model: RunModel) -> None:
-        """Ask for a number, then change --max-workers."""
-        if self._may_change(model.run, model.status):
-            title = f"--max-workers of run {model.run}"
-            self.push_screen(
-                Prompt(title, str(model.slots), "a number"), lambda text: self._set_workers(model.run, text)
-            )
-
-    def _set_workers(self, run: int, text: str | None) -> None:
-        if text is None:
-            return
-        if not text.strip().isdigit() or int(text) < 1:
-            self.say(f"'{text}' is no number of workers")
-            return
-        self._request(run, "limits", {"slots": int(text)}, f"Asked run {run} for {int(text)} workers")
-
-    def edit_tags(self, run: int, tags: Sequence[str]) -> None:
-        """Ask for tags, then put them on a run or take them off."""
-        if self._is_read_only:
-            self.say("This dashboard is read-only")
-        else:
-            title, hint = tags_question(run, tags)
-            self.push_screen(Prompt(title, "", hint), lambda text: self._set_tags(run, text or ""))
-
-    def _set_tags(self, run: int, text: str) -> None:
-        self.run_worker(
-            lambda: self.call_from_thread(self.say, set_tags(self.desk.path, run, text)), thread=True
-        )
-
     def plan_resume(self, run: int, status: str, step: str | None) -> None:
         """Show what a resume would do; then, if it is wanted, leave and do it."""
         if status == "running":
@@ -270,29 +220,11 @@ class Dashboard(App[Leave]):
 
     def _show_plan(self, run: int, step: str | None, code: int, text: str) -> None:
         command = f"asyncflow resume {run} {step or ''}".strip()
-        action = command if code == 0 and not self._is_read_only else ""
+        action = command if code == 0 and not self.changes.is_read_only else ""
         self.push_screen(
             Reading(f"{command} --dry-run", text, action),
             lambda is_wanted: self.exit(Leave("resume", run, step)) if is_wanted else None,
         )
-
-    def _may_change(self, run: int, status: str) -> bool:
-        if self._is_read_only:
-            self.say("This dashboard is read-only")
-        elif status != "running":
-            self.say(f"Run {run} does not run: it is {status}")
-        else:
-            return True
-        return False
-
-    def _request(self, run: int, kind: str, args: dict[str, object], told: str) -> None:
-        by = f"{user_name()} (asyncflow tui)"
-        try:
-            post_request(self.desk.path, run, kind, args, by=by)
-        except StoreError as error:
-            self.say(error.message)
-        else:
-            self.say(told)
 
     # What keys do ------------------------------------------------------------------------------------------------
 
@@ -357,10 +289,10 @@ class Dashboard(App[Leave]):
         if answer == "detach":
             self.exit(Leave("detach", run))
         elif answer == "cancel":
-            if self._is_read_only:
+            if self.changes.is_read_only:
                 self.say("This dashboard is read-only")
                 return
-            self._request(run, "cancel", {"force": self._is_stopping(run)}, f"Asked run {run} to stop")
+            self.changes.request(run, "cancel", {"force": self._is_stopping(run)}, f"Asked run {run} to stop")
             self._is_touched = False  # who cancels wants to see the end, and then the prompt
 
     def _is_stopping(self, run: int) -> bool:

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 from asyncflow.text import visible
 from asyncflow.tui.keys import KEYS, PLACES
 
-__all__ = ["Choice", "Help", "Prompt", "Reading"]
+__all__ = ["Choice", "Help", "Prompt", "Reading", "cancel_question"]
 
 
 class Choice(ModalScreen[str]):
@@ -156,3 +156,23 @@ class Prompt(ModalScreen[str | None]):
     def action_give_up(self) -> None:
         """Close without an answer."""
         self.dismiss(None)
+
+
+def cancel_question(
+    run: int, step: str | None, task: int | None
+) -> tuple[str, str, tuple[tuple[str, str, str], ...]]:
+    """Return title, text and choices of the question what is to be cancelled; None: there is no such thing to name."""
+    choices = [
+        ("c", "cancel", "the run: its tasks are asked to end, and killed after ten seconds"),
+        ("k", "kill", "the run: its tasks are killed at once"),
+        ("n", "stay", "go on"),
+    ]
+    path = str(run)
+    if step is not None:
+        choices.insert(0, ("s", "step", f"all tasks of {step}; @catch takes them, else the run fails"))
+        path = f"{run}/{step}"
+    if task is not None:
+        choices.insert(0, ("t", "task", f"only task {step}/{task}; @catch takes it, else the run fails"))
+        path = f"{run}/{step}/{task}"
+    more = f"What is finished is kept. The same by hand: asyncflow cancel {path}"
+    return (f"Cancel run {run}?" if step is None else f"Cancel what of run {run}?"), more, tuple(choices)

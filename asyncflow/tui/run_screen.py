@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher
 
 from asyncflow.events.browser import TaskQuery
-from asyncflow.events.rows import TaskRow
+from asyncflow.events.rows import LIVING, TaskRow
 from asyncflow.store.layout import log_path
 from asyncflow.tui.bars import Lines, Tabs
 from asyncflow.tui.dialogs import Prompt
@@ -444,12 +444,29 @@ class RunScreen(Screen[None]):
             self._show_task(row)
 
     def action_cancel(self) -> None:
-        """Cancel the run."""
-        self.app.cancel_run(self.model.run, self.model.status)
+        """Cancel the run, or the step or task under the cursor."""
+        step, task = self._under_cursor()
+        self.app.changes.cancel_run(self.model.run, self.model.status, step=step, task=task)
+
+    def action_retry(self) -> None:
+        """Let the task or the step under the cursor wait no longer."""
+        step, task = self._under_cursor()
+        if step is not None:
+            self.app.changes.retry_now(self.model.run, self.model.status, step=step, task=task)
+
+    def _under_cursor(self) -> tuple[str | None, int | None]:
+        """Return step and task that live under the cursor; None: none."""
+        if self.view == "tasks":
+            row = self._tasks.pages.get(self.query_one("#tasks", Listing).index) if len(self._tasks) else None
+            is_living = row is not None and row.status in LIVING
+            return (row.step, row.task) if row is not None and is_living else (None, None)
+        step = self._steps.step(self.query_one("#steps", Listing).index)
+        is_living = step is not None and step.ended < step.tasks
+        return (step.name if step is not None and is_living and self.view == "steps" else None), None
 
     def action_workers(self) -> None:
         """Change --max-workers."""
-        self.app.change_workers(self.model)
+        self.app.changes.change_workers(self.model)
 
     def action_resume(self) -> None:
         """Resume the run from the step under the cursor, or where it stopped."""
@@ -465,22 +482,16 @@ class RunScreen(Screen[None]):
 
     def copied(self) -> tuple[str, str]:
         """Return what `y` copies, and what it is."""
+        task = self.shown_task
         if self._log.has_focus:
             return self._log.selected_text, "the line"
         if self.view == "events":
             return self._events.plain(self.query_one("#events", Listing).index), "the event"
-        if (
-            self.shown_task is not None
-            and self.shown_task.status == "failed"
-            and self.shown_task.error_traceback
-        ):
-            return self.shown_task.error_traceback, "the traceback"
-        if self.shown_task is not None:
-            return (
-                f"{self.model.flow}/{self.model.run}/{self.shown_task.step}/{self.shown_task.task}",
-                "the task's id",
-            )
-        return str(self.model.run), "the run's id"
+        if task is None:
+            return str(self.model.run), "the run's id"
+        if task.status == "failed" and task.error_traceback:
+            return task.error_traceback, "the traceback"
+        return f"{self.model.flow}/{self.model.run}/{task.step}/{task.task}", "the task's id"
 
 
 def _told(*parts: str) -> str:

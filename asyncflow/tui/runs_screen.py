@@ -184,13 +184,13 @@ class RunsScreen(Screen[None]):
         """Put tags on this run, or take them off."""
         row = self._chosen()
         if row is not None:
-            self.app.edit_tags(row.run, self._rows.tags.get(row.run, ()))
+            self.app.changes.edit_tags(row.run, self._rows.tags.get(row.run, ()))
 
     def action_cancel(self) -> None:
         """Cancel this run."""
         row = self._chosen()
         if row is not None:
-            self.app.cancel_run(row.run, row.status)
+            self.app.changes.cancel_run(row.run, row.status)
 
     def copied(self) -> tuple[str, str]:
         """Return what `y` copies, and what it is."""

@@ -290,6 +290,28 @@ class TaskScreen(Screen[None]):
         if row is not None:
             self.app.open_task(row)
 
+    def action_cancel(self) -> None:
+        """Cancel this task, its step or the run."""
+        self.run_worker(partial(self._ask_driver, is_cancel=True), exclusive=True)
+
+    def action_retry(self) -> None:
+        """Wait no longer for the next try."""
+        self.run_worker(partial(self._ask_driver, is_cancel=False), exclusive=True)
+
+    async def _ask_driver(self, *, is_cancel: bool) -> None:
+        task = self.shown_task
+        row = await self.app.desk.ask(lambda browser: browser.run(task.run))
+        if row is None:
+            return
+        if is_cancel:
+            number = task.task if task.status in LIVING else None
+            step = None if number is None else task.step
+            self.app.changes.cancel_run(task.run, row.status, step=step, task=number)
+        elif task.status == "waiting":
+            self.app.changes.retry_now(task.run, row.status, step=task.step, task=task.task)
+        else:
+            self.app.say(f"{task.step}/{task.task} does not wait for a next try: it is {task.status}")
+
     def action_resume(self) -> None:
         """Run this step and what comes after it again."""
         self.run_worker(self._plan, exclusive=True)

@@ -79,6 +79,17 @@ def test_a_cancelled_run_ends_and_leaves_nothing_running(seed: int) -> None:
 
 
 @given(SEEDS)
+@settings(max_examples=150, deadline=None)
+def test_a_run_whose_tasks_people_end_and_hurry_ends_as_its_log_says(seed: int) -> None:
+    weather = Weather(failure=0.1, our_fault=0.03, stop=0.15, crash=0.03, delay=0.2)
+    world = World(random_flow(seed), Random(seed), weather, keep_going=seed % 2 == 0)
+    state = world.run()
+    assert not world.in_flight
+    ended = [event for event in world.log if isinstance(event, TaskFailed)]
+    assert (state.status is RunStatus.FAILED) == bool(ended)
+
+
+@given(SEEDS)
 @settings(max_examples=100, deadline=None)
 def test_slots_are_never_exceeded(seed: int) -> None:
     flow = random_flow(seed)

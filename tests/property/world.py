@@ -30,7 +30,9 @@ from asyncflow.machine.facts import (
     LimiterGranted,
     LimiterRecalled,
     LimitsRequested,
+    RetryRequested,
     RunRequested,
+    TaskStopRequested,
     TimerFired,
     WorkerLost,
     WorkerReported,
@@ -63,6 +65,8 @@ class Weather:
     recall: float = 0.0
     """That permits are asked back although they are of use."""
     cancel: float = 0.0
+    stop: float = 0.0
+    """That somebody ends a task or a step, or lets tasks that wait have their next try."""
     delay: float = 0.0
     """That time passes up to the next timer although attempts run: timeouts, grace times."""
 
@@ -133,8 +137,19 @@ class World:
         elif draw() < weather.cancel:
             self.was_cancelled = True
             self.tell(CancelRequested(at=self.now, by="test", force=draw() < 0.3))
+        elif draw() < weather.stop and self.state.tasks:
+            self.tell(self.request())
         else:
             self.proceed()
+
+    def request(self) -> Fact:
+        """Somebody ends tasks, or lets them wait no longer."""
+        task = self.random.choice(list(self.state.tasks.values()))
+        number = task.id if self.random.random() < 0.7 else None
+        if self.random.random() < 0.5:
+            return RetryRequested(at=self.now, by="test", step=task.step, task=number)
+        force = self.random.random() < 0.3
+        return TaskStopRequested(at=self.now, by="test", step=task.step, task=number, force=force)
 
     def proceed(self) -> None:
         """An attempt moves on, permits come or go, or time passes."""
@@ -311,6 +326,8 @@ _REPEATABLE = (
     LimiterGranted,
     LimiterRecalled,
     LimitsRequested,
+    RetryRequested,
+    TaskStopRequested,
     TimerFired,
 )
 """What means something when it is said again."""

@@ -3,6 +3,7 @@
 | what ended the attempt                    | what follows                                                        |
 |-------------------------------------------|---------------------------------------------------------------------|
 | it was asked to stop                      | cancelled                                                           |
+| it alone was asked to stop, by somebody   | an error that is not tried again: the fallback, or failed           |
 | lost through no fault, the run is stopping| cancelled                                                           |
 | lost through no fault of the step         | tried again at once, no retry used up (a hundred times at most)     |
 | an error worth a retry, and retries left  | tried again after the policy's wait                                 |
@@ -31,9 +32,11 @@ __all__ = [
     "MAX_LOSSES",
     "accept_failure",
     "accept_loss",
+    "end_idle_task",
     "fail_task",
     "has_retry",
     "retry_delay",
+    "stopped_error",
 ]
 
 MAX_FALLBACKS = 3
@@ -42,9 +45,13 @@ MAX_LOSSES = 100
 
 def accept_failure(turn: TurnUnderWay, task: TaskState, outcome: Failed) -> None:
     """Record a failure and decide what follows."""
-    if task.stop_asked:
+    if task.stop_asked and not _is_ended_alone(turn, task):
         cancel_attempt(turn, task)
         return
+    if task.stop_asked:
+        outcome = Failed(
+            error=stopped_error(task.stopped_by), artifacts=outcome.artifacts, usage=outcome.usage
+        )
     turn.emit(
         AttemptFailed(
             at=turn.at,
@@ -61,7 +68,9 @@ def accept_failure(turn: TurnUnderWay, task: TaskState, outcome: Failed) -> None
 
 def accept_loss(turn: TurnUnderWay, task: TaskState, fact: WorkerLost) -> None:
     """Record that an attempt is gone without a report, and decide what follows."""
-    if task.stop_asked or (fact.is_our_fault and turn.state.stopping is not None):
+    if task.stop_asked and _is_ended_alone(turn, task):
+        accept_failure(turn, task, Failed(error=stopped_error(task.stopped_by)))
+    elif task.stop_asked or (fact.is_our_fault and turn.state.stopping is not None):
         cancel_attempt(turn, task)
     elif fact.is_our_fault and task.losses < MAX_LOSSES:
         turn.emit(
@@ -78,6 +87,24 @@ def fail_task(turn: TurnUnderWay, task: TaskState, error: ErrorInfo) -> None:
     turn.emit(TaskFailed(at=turn.at, cause=turn.cause, task=task_id, number=task.number, error=error))
     if not turn.state.limits.keep_going:
         begin_stopping(turn, f"task {task_id} of step {step} failed")
+
+
+def stopped_error(by: str) -> ErrorInfo:
+    """Return the error of a task that somebody asked to end."""
+    return ErrorInfo("asyncflow.TaskCancelled", f"the task was cancelled by {by}", is_retryable=False)
+
+
+def end_idle_task(turn: TurnUnderWay, task: TaskState, by: str) -> None:
+    """End a task that has no attempt in flight: @catch takes it, or it has failed."""
+    node, error = turn.state.node_of(task), stopped_error(by)
+    if turn.state.stopping is None and node.catches and task.fallbacks < MAX_FALLBACKS:
+        turn.emit(
+            RetryScheduled(
+                at=turn.at, cause=turn.cause, task=task.id, wake_at=turn.at, is_fallback=True, error=error
+            )
+        )
+    else:
+        fail_task(turn, task, error)
 
 
 def has_retry(policy: RetryPolicy, failures: int) -> bool:
@@ -142,6 +169,10 @@ def _is_worth_retry(policy: RetryPolicy, error: ErrorInfo) -> bool:
 
 def _is_named(names: tuple[str, ...], policy: RetryPolicy) -> bool:
     return any(name in policy.on for name in names)
+
+
+def _is_ended_alone(turn: TurnUnderWay, task: TaskState) -> bool:
+    return bool(task.stopped_by) and turn.state.stopping is None
 
 
 def _error_of(task: TaskState, fact: WorkerLost) -> ErrorInfo:

@@ -22,6 +22,7 @@ from asyncflow.machine.turn import TurnUnderWay
 
 __all__ = [
     "ask_all_to_stop",
+    "ask_to_stop",
     "begin_stopping",
     "cancel_attempt",
     "cancel_run",
@@ -63,12 +64,12 @@ def ask_all_to_stop(turn: TurnUnderWay, *, force: bool = False) -> None:
     for task_id in list(turn.state.running):
         task = turn.state.tasks[task_id]
         if not task.stop_asked or (force and not task.stop_forced):
-            _ask(turn, task, force=force)
+            ask_to_stop(turn, task, force=force)
 
 
 def force_stop(turn: TurnUnderWay, task: TaskState) -> None:
     """The attempt did not end in its grace time."""
-    _ask(turn, task, force=True)
+    ask_to_stop(turn, task, force=True, by=task.stopped_by)
 
 
 def cancel_attempt(turn: TurnUnderWay, task: TaskState) -> None:
@@ -86,8 +87,9 @@ def finish_if_done(turn: TurnUnderWay) -> None:
     turn.emit(RunFinished(at=turn.at, cause=turn.cause, status=_final_status(state)))
 
 
-def _ask(turn: TurnUnderWay, task: TaskState, *, force: bool) -> None:
-    turn.emit(StopAsked(at=turn.at, cause=turn.cause, task=task.id, number=task.number, force=force))
+def ask_to_stop(turn: TurnUnderWay, task: TaskState, *, force: bool, by: str = "") -> None:
+    """Ask an attempt, or force it; `by` says who wants the end of this task alone."""
+    turn.emit(StopAsked(at=turn.at, cause=turn.cause, task=task.id, number=task.number, force=force, by=by))
 
 
 def _final_status(state: RunState) -> RunStatus:
