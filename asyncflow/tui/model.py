@@ -355,4 +355,5 @@ class RunModel:
 
 def _in_a_line(error: ErrorInfo) -> str:
     first = error.message.splitlines()[0] if error.message else ""
-    return f"{error.type}: {first}" if first else error.type
+    kind = error.type.removeprefix("builtins.")
+    return f"{kind}: {first}" if first else kind

@@ -15,7 +15,7 @@ from asyncflow.tui.look import Glyphs, Span, bar, glyphs, sparkline, status_span
 from asyncflow.tui.model import RunModel, StepModel
 from asyncflow.tui.pages import Pages
 
-__all__ = ["EventRows", "RunRows", "StepRows", "TaskRows", "counts_bar", "task_place"]
+__all__ = ["EventRows", "RunRows", "StepRows", "TaskRows", "counts_bar", "error_line", "task_place"]
 
 
 def counts_bar(step: StepModel, total: int, width: int, drawn: Glyphs) -> Cell:
@@ -38,6 +38,12 @@ def task_place(step: str, path: str, iteration: int) -> str:
     if iteration:
         words.append(f"round {iteration}")
     return " ".join(words)
+
+
+def error_line(kind: str | None, message: str | None) -> str:
+    """Return an error in one line, as Python's tracebacks end: `ValueError: bad luck`."""
+    parts = ((kind or "").removeprefix("builtins."), (message or "").partition("\n")[0])
+    return ": ".join(part for part in parts if part)
 
 
 class StepRows:
@@ -136,9 +142,7 @@ class TaskRows:
         )
         took = duration_text(end - began) if began is not None and end is not None else ""
         place = task_place(task.step, task.path, task.iteration)
-        why = ": ".join(
-            part for part in (task.error_type, (task.error_message or "").partition("\n")[0]) if part
-        )
+        why = error_line(task.error_type, task.error_message)
         if not why and task.chosen:
             why = f"took {task.chosen}"
         if not why and task.width is not None:

@@ -29,7 +29,7 @@ from asyncflow.tui.logpane import LogPane
 from asyncflow.tui.look import Span, glyphs, status_spans
 from asyncflow.tui.model import StepModel
 from asyncflow.tui.preview import preview
-from asyncflow.tui.rows import task_place
+from asyncflow.tui.rows import error_line, task_place
 
 if TYPE_CHECKING:
     from asyncflow.tui.app import Dashboard
@@ -168,9 +168,7 @@ class TaskScreen(Screen[None]):
             Span(f" {place}  ", "dim"),
             status,
         ]
-        error = ": ".join(
-            part for part in (task.error_type, (task.error_message or "").partition("\n")[0]) if part
-        )
+        error = error_line(task.error_type, task.error_message)
         self.query_one("#head", Lines).update((left, []), ([Span(f" {error}", "bad")], []))
         about = self.query_one("#about", Lines)
         lines = self._about()
@@ -189,7 +187,11 @@ class TaskScreen(Screen[None]):
             began = attempt.started_at or attempt.launched_at
             end = attempt.ended_at or (time.time() if attempt.status == "running" else None)
             took = duration_text(end - began) if began is not None and end is not None else ""
-            why = "" if attempt.status in ("succeeded", "running") else f"  {attempt.error_type or ''}"
+            why = (
+                ""
+                if attempt.status in ("succeeded", "running")
+                else f"  {error_line(attempt.error_type, None)}"
+            )
             lines.append(
                 [
                     Span(mark, "accent"),
