@@ -108,6 +108,28 @@ def hello() -> None:
                     terminal.close()
                 took.append(time.perf_counter() - begun)
         _say(f"hello --ui {ui}: {statistics.median(took):.3f} s")
+    _say(f"first frame of a run that lasts: {statistics.median(_first_frame() for _ in range(7)):.3f} s")
+
+
+def _first_frame() -> float:
+    """Time a run of some seconds from the start of the process to its first frame; then cancel it."""
+    from tests.integration.tui.terminal import Terminal
+
+    with tempfile.TemporaryDirectory() as place:
+        home = Path(place) / ".asyncflow"
+        home.mkdir(mode=0o700)
+        begun = time.perf_counter()
+        terminal = Terminal(home, ["run", str(_FLOWS / "chatty_paced.py"), "--ui", "tui"])
+        try:
+            terminal.until("1 Steps")
+            took = time.perf_counter() - begun
+            terminal.press("\x03")
+            terminal.until("is running.")
+            terminal.press("c")
+            terminal.end()
+        finally:
+            terminal.close()
+    return took
 
 
 def live(flow: Path, *options: str) -> None:

@@ -7,15 +7,27 @@ are drawn in the rows between them; an edge that skips layers passes through a l
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from asyncflow.machine.graph import Graph, Transition
 from asyncflow.tui.look import Glyphs, Span
 
-__all__ = ["MOST_STEPS", "draw_graph", "layers_of"]
+__all__ = ["MOST_STEPS", "Label", "draw_graph", "layers_of"]
 
 MOST_STEPS = 40
 """A larger graph is drawn as a tree."""
 _GAP = 3
+
+
+class Label(NamedTuple):
+    """What stands in a step's box."""
+
+    text: str
+    """Under its name."""
+    role: str
+    """Of the box."""
+    title: str
+    """Its name, marked or not."""
 
 
 @dataclass(slots=True)
@@ -74,14 +86,12 @@ def layers_of(graph: Graph) -> list[list[str]]:
     return layers
 
 
-def draw_graph(
-    graph: Graph, labels: dict[str, tuple[str, str]], glyphs: Glyphs, width: int
-) -> list[list[Span]]:
+def draw_graph(graph: Graph, labels: dict[str, Label], glyphs: Glyphs, width: int) -> list[list[Span]]:
     """Draw a graph.
 
     Args:
         graph: The steps.
-        labels: By step: what stands under its name, and the role of its box.
+        labels: By step: what stands in its box.
         glyphs: What to draw with.
         width: Cells there are; a graph that does not fit is drawn as a tree.
     """
@@ -92,14 +102,15 @@ def draw_graph(
     return _Drawing(graph, labels, glyphs, width, layers).draw()
 
 
-def _box_width(name: str, labels: dict[str, tuple[str, str]]) -> int:
-    return max(len(name), len(labels.get(name, ("", ""))[0])) + 4
+def _box_width(name: str, labels: dict[str, Label]) -> int:
+    label = labels.get(name, Label("", "", name))
+    return max(len(label.title), len(label.text)) + 4
 
 
 @dataclass(slots=True)
 class _Drawing:
     graph: Graph
-    labels: dict[str, tuple[str, str]]
+    labels: dict[str, Label]
     glyphs: Glyphs
     width: int
     layers: list[list[str]]
@@ -143,12 +154,12 @@ class _Drawing:
         return {number: [f"{lane}@{number}" for lane in found] for number, found in lanes.items()}
 
     def _box(self, canvas: _Canvas, name: str, y: int) -> None:
-        label, role = self.labels.get(name, ("", "dim"))
+        label, role, title = self.labels.get(name, Label("", "dim", name))
         wide = _box_width(name, self.labels)
         left = self.centre[name] - wide // 2
         corners, rule, vertical = self.glyphs.corners, self.glyphs.rule, self.glyphs.vertical
         canvas.put(left, y, f"{corners[0]}{rule * (wide - 2)}{corners[1]}", role)
-        for row, text, of in ((1, name, "bold"), (2, label, role)):
+        for row, text, of in ((1, title, "bold"), (2, label, role)):
             canvas.put(left, y + row, vertical, role)
             canvas.put(left + 1, y + row, text.center(wide - 2), of)
             canvas.put(left + wide - 1, y + row, vertical, role)
@@ -211,20 +222,20 @@ class _Drawing:
                 canvas.put(right, y, f"↺ {words}" if self.glyphs.rule != "-" else f"<- {words}", "waiting")
 
 
-def _tree(graph: Graph, labels: dict[str, tuple[str, str]], glyphs: Glyphs) -> list[list[Span]]:
+def _tree(graph: Graph, labels: dict[str, Label], glyphs: Glyphs) -> list[list[Span]]:
     """Draw each step once, under the first step that leads to it; further ways there are named."""
     lines: list[list[Span]] = []
     seen: dict[str, None] = {}
     todo: list[tuple[str, int]] = [(graph.start, 0)]
     while todo:
         name, depth = todo.pop()
-        label, role = labels.get(name, ("", "dim"))
+        label, role, title = labels.get(name, Label("", "dim", name))
         lead = "  " * depth + (f"{glyphs.corners[2]}{glyphs.rule} " if depth else "")
         if name in seen:
             lines.append([Span(f" {lead}", "dim"), Span(f"{glyphs.arrow_right} {name}", "dim")])
             continue
         seen[name] = None
-        lines.append([Span(f" {lead}", "dim"), Span(name, "bold"), Span(f"  {label}", role)])
+        lines.append([Span(f" {lead}", "dim"), Span(title, "bold"), Span(f"  {label}", role)])
         nexts = [target for target in graph.steps[name].next if target != name]
         is_one = len(nexts) == 1
         todo.extend((target, depth if is_one else depth + 1) for target in reversed(nexts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -9,7 +10,8 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from asyncflow.tui.graph import draw_graph
+from asyncflow.text import duration_text
+from asyncflow.tui.graph import Label, draw_graph
 from asyncflow.tui.keys import bindings_of
 from asyncflow.tui.listing import Painter
 from asyncflow.tui.look import PALETTES, Span, status_spans
@@ -39,13 +41,22 @@ class GraphPane(ScrollView, can_focus=True):
             return
         drawn = self.painter.glyphs
         expected = model.expected()
-        labels: dict[str, tuple[str, str]] = {}
+        now = time.time()
+        critical = model.critical_path(now)
+        labels: dict[str, Label] = {}
         for name, step in model.steps.items():
             status, role = status_spans(step.status, drawn)[0]
             total = max(expected[name], step.tasks)
             count = f" {step.good:,}/{total:,}" if total > 1 else ""
-            labels[name] = (f"{status}{count}", role)
+            took = step.took(now)
+            title = f"{drawn.mark} {name}" if name in critical else name
+            labels[name] = Label(
+                f"{status}{count}" + (f" {duration_text(took)}" if took is not None else ""), role, title
+            )
         self._lines = draw_graph(model.graph, labels, drawn, max(20, self.size.width - 2))
+        if critical:
+            told = f" {drawn.mark} the critical path: the longest way by time"
+            self._lines = [*self._lines, [], [Span(told, "dim")]]
         widest = max((sum(len(span.text) for span in line) for line in self._lines), default=0)
         size = Size(widest + 1, len(self._lines))
         if size != self.virtual_size:

@@ -38,6 +38,8 @@ class Glyphs:
     """Top left, top right, bottom left, bottom right, as a box has them."""
     tees: str
     """Down, up, right, left, cross."""
+    mark: str
+    """Of steps on the critical path."""
     arrow_down: str
     arrow_right: str
     times: str
@@ -52,7 +54,7 @@ _UNICODE = Glyphs(
         "failed": "✗", "cancelled": "⊘", "cloned": "≡", "interrupted": "‖", "lost": "?",
     },
     full="━", half="╸", empty="─", spark="▁▂▃▄▅▆▇█", cursor="▌", rule="─", vertical="│", corners="╭╮╰╯",
-    tees="┬┴├┤┼", arrow_down="▼", arrow_right="▶", times="×", dot="·", ellipsis="…", spinner="⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏",
+    tees="┬┴├┤┼", mark="◆", arrow_down="▼", arrow_right="▶", times="×", dot="·", ellipsis="…", spinner="⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏",
 )  # fmt: skip
 _ASCII = Glyphs(
     statuses={
@@ -60,7 +62,7 @@ _ASCII = Glyphs(
         "failed": "x", "cancelled": "/", "cloned": "=", "interrupted": "!", "lost": "?",
     },
     full="#", half="#", empty="-", spark="_.-=+*#@", cursor=">", rule="-", vertical="|", corners="++++",
-    tees="+++++", arrow_down="v", arrow_right=">", times="x", dot=".", ellipsis="~", spinner="|/-\\",
+    tees="+++++", mark="*", arrow_down="v", arrow_right=">", times="x", dot=".", ellipsis="~", spinner="|/-\\",
 )  # fmt: skip
 
 _WORDS = {

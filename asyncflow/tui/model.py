@@ -206,6 +206,24 @@ class RunModel:
                     found[target] = max(found[target], found[name])
         return found
 
+    def critical_path(self, now: float) -> list[str]:
+        """Return the steps whose times, one after the other, are the longest way through the graph so far.
+
+        The way that a run has to get quicker on before it can end earlier. A step's time is that from its first
+        launch to its last end; loops are not followed.
+        """
+        best: dict[str, tuple[float, list[str]]] = {}
+        order = {name: number for number, name in enumerate(self.steps)}
+        for name in reversed(self.steps):
+            took = self.steps[name].took(now)
+            later = [
+                best[target] for target in self.steps[name].node.next if order.get(target, -1) > order[name]
+            ]
+            seconds, path = max(later, key=lambda way: way[0], default=(0.0, []))
+            best[name] = (seconds, path) if took is None else (seconds + took, [name, *path])
+        first = next(iter(self.steps), None)
+        return [] if first is None else best[first][1]
+
     def shape_of(self, name: str) -> str:
         """Say in a word or two how a step hands on, or what it is a branch of."""
         step = self.steps[name]
