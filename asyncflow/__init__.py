@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from asyncflow.engine import Engine, RunHandle
     from asyncflow.errors import AsyncflowError, UserError
     from asyncflow.events.tagging import TaggingError
+    from asyncflow.flow.config import Config, config_expr
+    from asyncflow.flow.config_parsers import (
+        conda_environment_yml_parser,
+        pyproject_toml_parser,
+        requirements_txt_parser,
+        yaml_parser,
+    )
+    from asyncflow.flow.config_value import ConfigValue
     from asyncflow.flow.current import current
     from asyncflow.flow.decorators.builtin import catch, environment, parallel, resources, retry, timeout
     from asyncflow.flow.decorators.compute import batch, kubernetes
@@ -48,6 +56,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncflowError",
+    "Config",
+    "ConfigValue",
     "DataArtifact",
     "DecoratorError",
     "Engine",
@@ -83,6 +93,8 @@ __all__ = [
     "concurrency",
     "conda",
     "conda_base",
+    "conda_environment_yml_parser",
+    "config_expr",
     "current",
     "default_metadata",
     "default_namespace",
@@ -97,7 +109,9 @@ __all__ = [
     "project",
     "pypi",
     "pypi_base",
+    "pyproject_toml_parser",
     "rate_limit",
+    "requirements_txt_parser",
     "resources",
     "retry",
     "schedule",
@@ -105,10 +119,13 @@ __all__ = [
     "timeout",
     "trigger",
     "trigger_on_finish",
+    "yaml_parser",
 ]
 
 _HOMES = {
     "AsyncflowError": "asyncflow.errors",
+    "Config": "asyncflow.flow.config",
+    "ConfigValue": "asyncflow.flow.config_value",
     "DataArtifact": "asyncflow.client.data",
     "DecoratorError": "asyncflow.flow.errors",
     "Engine": "asyncflow.engine",
@@ -144,6 +161,8 @@ _HOMES = {
     "concurrency": "asyncflow.flow.decorators.limits",
     "conda": "asyncflow.flow.decorators.packages",
     "conda_base": "asyncflow.flow.decorators.packages",
+    "conda_environment_yml_parser": "asyncflow.flow.config_parsers",
+    "config_expr": "asyncflow.flow.config",
     "current": "asyncflow.flow.current",
     "default_metadata": "asyncflow.client.place",
     "default_namespace": "asyncflow.client.place",
@@ -158,7 +177,9 @@ _HOMES = {
     "project": "asyncflow.flow.decorators.project",
     "pypi": "asyncflow.flow.decorators.packages",
     "pypi_base": "asyncflow.flow.decorators.packages",
+    "pyproject_toml_parser": "asyncflow.flow.config_parsers",
     "rate_limit": "asyncflow.flow.decorators.limits",
+    "requirements_txt_parser": "asyncflow.flow.config_parsers",
     "resources": "asyncflow.flow.decorators.builtin",
     "retry": "asyncflow.flow.decorators.builtin",
     "schedule": "asyncflow.flow.decorators.triggers",
@@ -166,6 +187,7 @@ _HOMES = {
     "timeout": "asyncflow.flow.decorators.builtin",
     "trigger": "asyncflow.flow.decorators.triggers",
     "trigger_on_finish": "asyncflow.flow.decorators.triggers",
+    "yaml_parser": "asyncflow.flow.config_parsers",
 }
 """Where each public name lives. `import asyncflow` itself loads none of them."""
 

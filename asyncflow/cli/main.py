@@ -11,6 +11,7 @@ import click
 
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import tell
+from asyncflow.cli.flow_file import config_options
 from asyncflow.cli.group import COMMANDS, CommandGroup
 from asyncflow.cli.script import Script, keep_specs
 from asyncflow.endings import end_process
@@ -87,6 +88,7 @@ def script_group(script: Script) -> click.Group:
                 metavar="SPEC",
                 help="Put a decorator on every step, such as retry or retry:times=4.",
             ),
+            *config_options(hidden=not _has_configs(script)),
             click.Option(["--quiet/--not-quiet", "is_quiet"], default=False, hidden=True),
             click.Option(["--pylint/--no-pylint", "is_linted"], default=True, hidden=True),
             *_place_options(),
@@ -94,6 +96,14 @@ def script_group(script: Script) -> click.Group:
         ],
         callback=keep_specs,
     )
+
+
+def _has_configs(script: Script) -> bool:
+    """Tell whether the flow of the script being run has configs."""
+    from asyncflow.flow.config import configs_of
+
+    flow_class = getattr(sys.modules.get("__main__"), script.class_name, None)
+    return isinstance(flow_class, type) and bool(configs_of(flow_class))
 
 
 def _place_options() -> list[click.Option]:

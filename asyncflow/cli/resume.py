@@ -28,6 +28,7 @@ from asyncflow.records import fields, record, replace
 
 if TYPE_CHECKING:
     from asyncflow.events.rows import RunRow, TaskRow
+    from asyncflow.flow.given_configs import GivenConfigs
     from asyncflow.flow.graph import FlowGraph
     from asyncflow.machine.events import RunCreated
     from asyncflow.machine.state import CloneKey, CloneSource
@@ -164,13 +165,14 @@ class _Plan:
 
 
 def _plan(store: OpenStore, row: RunRow, asked: _Asked) -> _Plan:
-    from asyncflow.runtime.resuming import resumption_of
+    from asyncflow.runtime.resuming import origin_configs, resumption_of
 
     if row.status == "running":
         raise _is_running(store, row)
     created = created_of(store.reader, row.run)
     options = _options(asked, row, created)
-    flow = _flow(asked, created.meta, options.with_specs)
+    configs = origin_configs(store.home, row.run, created.meta)
+    flow = _flow(asked, created.meta, options.with_specs, configs)
     graph = flow.checked_graph()
     _check_step(graph, asked.step)
     resumption = resumption_of(store.reader, row, created, graph.to_machine(), step=asked.step)
@@ -215,7 +217,12 @@ def _options(asked: _Asked, row: RunRow, created: RunCreated) -> RunOptions:
     return replace(asked.options, **kept, with_specs=tuple(specs))
 
 
-def _flow(asked: _Asked, meta: Mapping[str, Any], with_specs: Sequence[str]) -> ChosenFlow:  # Any: JSON-like
+def _flow(
+    asked: _Asked,
+    meta: Mapping[str, Any],  # Any: JSON-like
+    with_specs: Sequence[str],
+    configs: GivenConfigs,
+) -> ChosenFlow:
     file = asked.flow_file or meta.get("flow_file")
     if not isinstance(file, str):
         raise CommandError(
@@ -226,7 +233,7 @@ def _flow(asked: _Asked, meta: Mapping[str, Any], with_specs: Sequence[str]) -> 
             f"The flow's file is not where it was: {file}", hint="Name the file as it is now: --file FLOW.py"
         )
     class_name = asked.class_name or (meta.get("class") if asked.flow_file is None else None)
-    return load(file, class_name, with_specs)
+    return load(file, class_name, with_specs, configs)
 
 
 def _check_step(graph: FlowGraph, step: str | None) -> None:
@@ -244,6 +251,9 @@ def _carry_out(plan: _Plan) -> int:
     from asyncflow.cli.launch import check_resources, describe, drive, limits_of
     from asyncflow.events.rows import LIVING
     from asyncflow.flow.ability import check_ability
+    from asyncflow.flow.config import configs_of
+    from asyncflow.flow.config_value import plain
+    from asyncflow.flow.given_configs import hand_down
     from asyncflow.flow.parameters import constants_of
     from asyncflow.runtime.description import recorded_project
     from asyncflow.runtime.resuming import origin_parameters
@@ -255,6 +265,10 @@ def _carry_out(plan: _Plan) -> int:
     user = plan.row.user if plan.in_place else user_name()
     flow_class = plan.flow.flow_class
     values = {} if plan.in_place else origin_parameters(plan.home, plan.row.run, flow_class)
+    hand_down(
+        plan.flow.file,
+        {one.option_name.lower(): plain(one.value()) for one in configs_of(flow_class).values()},
+    )
     _announce(plan)
 
     def request() -> RunRequest:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from asyncflow.cli.flow_file import ChosenFlow, class_option, load
+from asyncflow.cli.flow_file import ChosenFlow, class_option, config_options, given_configs, load
 from asyncflow.cli.group import OurCommand
 from asyncflow.cli.options import RunOptions, check_run_id_file, run_options
-from asyncflow.cli.script import Script, first_specs
+from asyncflow.cli.script import Script, first_configs, first_specs
 from asyncflow.records import fields
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class _RunCommand(OurCommand):
 
     def __init__(self, script: Script | None) -> None:
         own = [] if script is not None else [class_option()]
-        super().__init__(name="run", params=[*own, *run_options()], help=_HELP)
+        super().__init__(name="run", params=[*own, *run_options(), *config_options(hidden=True)], help=_HELP)
         self._script = script
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
@@ -82,7 +82,9 @@ class _RunCommand(OurCommand):
         specs = tuple(anywhere.values.get("with_specs") or ())
         if self._script is not None:
             specs = (*(first_specs(parent) if parent is not None else ()), *specs)
-            flow = load(self._script.file, self._script.class_name, specs)
+            first = first_configs(parent) if parent is not None else {}
+            configs = given_configs(first, anywhere.values)
+            flow = load(self._script.file, self._script.class_name, specs, configs)
             return _checked(_Chosen("", flow, specs, args), anywhere)
         head = self._parsed(name, args, parent, allow_interspersed_args=False)
         if not head.rest:
@@ -94,7 +96,7 @@ class _RunCommand(OurCommand):
             )
         path, *rest = head.rest
         before = args[: len(args) - len(head.rest)]
-        flow = load(path, anywhere.values.get("class_name"), specs)
+        flow = load(path, anywhere.values.get("class_name"), specs, given_configs(anywhere.values))
         return _checked(_Chosen(path, flow, specs, [*before, *rest]), anywhere)
 
     def _parsed(
@@ -125,6 +127,7 @@ def _checked(chosen: _Chosen, parsed: _Parsed) -> _Chosen:
 
 def _flow_command(chosen: _Chosen, *, own_class_option: bool) -> click.Command:
     """Make the command of one flow: its parameters first, then the options every flow has."""
+    from asyncflow.flow.config import configs_of
     from asyncflow.flow.options import click_options
 
     flow = chosen.flow
@@ -132,6 +135,8 @@ def _flow_command(chosen: _Chosen, *, own_class_option: bool) -> click.Command:
     taken = [name for option in parameters for name in option.opts]
     common = [class_option(), *run_options()] if own_class_option else run_options()
     common += _project_options(flow)
+    if configs_of(flow.flow_class):
+        common += config_options()
     free = [option for option in common if option.opts[0] not in taken]
 
     def run(**given: Any) -> int:  # Any: what click parsed
@@ -184,7 +189,9 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
     """
     from asyncflow.cli.launch import check_resources, describe, drive, limits_of
     from asyncflow.flow.ability import check_ability
+    from asyncflow.flow.config import configs_of
     from asyncflow.flow.decorators.project import branch_of
+    from asyncflow.flow.given_configs import hand_down
     from asyncflow.flow.options import given_values, resolve_parameters
     from asyncflow.flow.parameters import constants_of
     from asyncflow.store.home import make_home
@@ -198,6 +205,10 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
     values = resolve_parameters(flow.flow_class, given_values(flow.flow_class, given), user=user)
     project = branch_of(
         flow.flow_class, user=user, branch=given.get("branch"), production=bool(given.get("production"))
+    )
+    hand_down(
+        flow.file,
+        {one.option_name.lower(): values[name] for name, one in configs_of(flow.flow_class).items()},
     )
     home = make_home()
 

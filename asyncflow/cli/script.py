@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import click
 
-__all__ = ["Script", "first_specs", "keep_specs"]
+__all__ = ["Script", "first_configs", "first_specs", "keep_specs"]
 
 _SPECS = "asyncflow.with_specs"
+_CONFIGS = "asyncflow.configs"
 
 
 class Script(NamedTuple):
@@ -18,9 +20,26 @@ class Script(NamedTuple):
     class_name: str
 
 
-def keep_specs(with_specs: tuple[str, ...], is_quiet: bool, is_linted: bool) -> None:
-    """Keep `--with` for the command that follows. `--quiet` and `--no-pylint` are taken for Metaflow's sake."""
-    click.get_current_context().meta[_SPECS] = with_specs
+def keep_specs(
+    with_specs: tuple[str, ...],
+    is_quiet: bool,
+    is_linted: bool,
+    config_files: tuple[tuple[str, str], ...] = (),
+    config_values: tuple[tuple[str, str], ...] = (),
+) -> None:
+    """Keep `--with` and configs for the command that follows.
+
+    `--quiet` and `--no-pylint` are taken for Metaflow's sake.
+    """
+    kept = click.get_current_context().meta
+    kept[_SPECS] = with_specs
+    kept[_CONFIGS] = {"config_files": config_files, "config_values": config_values}
+
+
+def first_configs(context: click.Context) -> Mapping[str, Any]:  # Any: as click parsed it
+    """Return the configs that were given in front of the command."""
+    configs: Mapping[str, Any] = context.meta.get(_CONFIGS, {})
+    return configs
 
 
 def first_specs(context: click.Context) -> tuple[str, ...]:

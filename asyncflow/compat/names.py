@@ -54,6 +54,13 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow.includefile": {"IncludeFile": "asyncflow"},
     "metaflow.metaflow_config": {},
     "metaflow.metaflow_current": {"current": "asyncflow", "Current": "asyncflow.flow.current:Current"},
+    "metaflow.user_configs": {},
+    "metaflow.user_configs.config_options": {},
+    "metaflow.user_configs.config_parameters": {
+        "Config": "asyncflow",
+        "ConfigValue": "asyncflow",
+        "config_expr": "asyncflow",
+    },
     "metaflow.parameters": {"JSONType": "asyncflow", "Parameter": "asyncflow"},
     "metaflow.plugins": {},
     "metaflow.plugins.cards": {},

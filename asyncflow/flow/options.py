@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from asyncflow.flow.config import configs_of, plain_configs
 from asyncflow.flow.errors import ParameterError, ParameterFieldError, ParameterTypeError
 from asyncflow.flow.include_file import IncludeFile
 from asyncflow.flow.parameters import JSONType, Parameter, parameters_of
@@ -137,7 +138,7 @@ def given_values(flow_class: type, params: Mapping[str, Any]) -> dict[str, Any]:
 def resolve_parameters(
     flow_class: type, values: Mapping[str, Any], *, user: str | None = None
 ) -> dict[str, object]:
-    """Return every parameter's value by attribute name: given, else the default, else None.
+    """Return every parameter's value by attribute name: given, else the default, else None; and every config's.
 
     Functions given as defaults are called and files of IncludeFile read, once. Blocks.
 
@@ -150,6 +151,7 @@ def resolve_parameters(
         ParameterError: A value is unknown, missing or does not fit.
         ParameterFieldError: A function given as a default raised an exception.
         ParameterTypeError: A function given as a default returned another type.
+        ConfigError: A config is missing, or cannot be read.
     """
     parameters = parameters_of(flow_class)
     given = _by_attribute(flow_class, parameters, values)
@@ -165,7 +167,7 @@ def resolve_parameters(
                 f"Missing parameter --{parameter.name}", hint=f"Add --{parameter.name} VALUE to the command."
             )
         resolved[attribute] = None if value is None else _converted(parameter, value)
-    return resolved
+    return {**resolved, **plain_configs(flow_class)}
 
 
 def _by_attribute(
@@ -216,6 +218,7 @@ def _computed(flow_class: type, parameter: Parameter, user: str | None) -> Any:
         user_name=user or login_name(),
         parameter_name=parameter.name,
         logger=logging.getLogger("asyncflow.parameters").info,
+        configs={config.option_name: config.value() for config in configs_of(flow_class).values()},
     )
     try:
         value = parameter.default(context)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asyncflow.flow.errors import ParameterError
+from asyncflow.flow.waiting import is_waiting
 
 __all__ = [
     "RESERVED_ATTRIBUTES",
@@ -19,6 +20,7 @@ __all__ = [
     "Constant",
     "JSONType",
     "Parameter",
+    "ReadOnly",
     "constants_of",
     "is_constant",
     "parameters_of",
@@ -76,7 +78,7 @@ class _JSON:
 JSONType = _JSON()
 
 
-class _ReadOnly:
+class ReadOnly:
     """What is read-only once a task runs: a parameter or a constant. A plain flow object may set it (in tests)."""
 
     attribute = ""
@@ -92,7 +94,7 @@ class _ReadOnly:
         del flow.__dict__[self.attribute]
 
 
-class Constant(_ReadOnly):
+class Constant(ReadOnly):
     """A plain class attribute of a flow. The class shows the value itself; a task shows what the run began with."""
 
     def __init__(self, attribute: str, value: Any) -> None:
@@ -116,7 +118,7 @@ class Constant(_ReadOnly):
         return value
 
 
-class Parameter(_ReadOnly):
+class Parameter(ReadOnly):
     """A value given to a run from outside: `alpha = Parameter("alpha", default=0.1)`, then `self.alpha`.
 
     Args:
@@ -143,13 +145,26 @@ class Parameter(_ReadOnly):
         **options: Any,
     ) -> None:
         self.name = name
+        self.where = _where_declared()
+        self.attribute = ""
+        self.default: Any = None
+        given = {"default": default, "type": type, "help": help, "required": required}
+        given |= {"show_default": show_default, **options}
+        self._waiting = (
+            given if is_waiting(given) else None
+        )  # for configs of the class, which is not there yet
+        if self._waiting is None:
+            self._declare(given)
+
+    def _declare(self, options: dict[str, Any]) -> None:
+        default, required = options.pop("default"), options.pop("required")
         self.default = default
-        self.type = _default_type(default) if type is None else type
-        self.help = help
+        kind = options.pop("type")
+        self.type = _default_type(default) if kind is None else kind
+        self.help: str | None = options.pop("help")
+        show_default = options.pop("show_default")
         self.show_default = True if show_default is None else show_default
         self.separator: str | None = options.pop("separator", None)
-        self.attribute = ""
-        self.where = _where_declared()
         self.required = bool(required) and default is None
         self._check_declaration(required, options)
 
@@ -159,6 +174,11 @@ class Parameter(_ReadOnly):
         return callable(self.default)
 
     def __set_name__(self, owner: type, attribute: str) -> None:
+        if self._waiting is not None:
+            from asyncflow.flow.config import now  # only for parameters made of configs
+
+            self._declare(now(self._waiting, owner))
+            self._waiting = None
         self.attribute = attribute
 
     def __get__(self, flow: Any, owner: type) -> Any:

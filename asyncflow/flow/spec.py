@@ -15,14 +15,14 @@ from typing import Any, NoReturn
 from asyncflow.flow.binding import NextCall, TaskBinding
 from asyncflow.flow.errors import MergeError
 from asyncflow.flow.next import next_call
-from asyncflow.flow.parameters import Constant, Parameter, seal_constants
-from asyncflow.flow.steps import steps_of
+from asyncflow.flow.parameters import ReadOnly, seal_constants
+from asyncflow.flow.steps import MARK, StepMark, steps_of
 
 __all__ = ["FlowSpec", "artifacts_of"]
 
 _EPHEMERAL = frozenset({"_binding", "_next"})
 _NO_ARTIFACT = (FunctionType, MethodType)
-_HELD_BY_THE_RUN = (Constant, Parameter)
+_HELD_BY_THE_RUN = (ReadOnly,)
 
 
 class FlowSpec:
@@ -43,6 +43,10 @@ class FlowSpec:
     def __init_subclass__(cls, **options: Any) -> None:  # Any: passed through
         super().__init_subclass__(**options)
         seal_constants(cls, FlowSpec)
+        if any(mark.waiting for mark in _marks_of(cls)):
+            from asyncflow.flow.decorators.base import settle  # only for decorators made of configs
+
+            settle(cls)
 
     def __init__(self, use_cli: bool = True) -> None:
         self._binding = None
@@ -142,6 +146,13 @@ class FlowSpec:
         if self._binding is None:
             raise MergeError("merge_artifacts works in a running task only", hint="Call it in a join step.")
         self._binding.merge(self, inputs, include=tuple(include or ()), exclude=tuple(exclude or ()))
+
+
+def _marks_of(flow_class: type) -> Iterator[StepMark]:
+    for value in vars(flow_class).values():
+        mark = getattr(value, "__dict__", {}).get(MARK) if isinstance(value, FunctionType) else None
+        if mark is not None:
+            yield mark
 
 
 def _is_called_from_script() -> bool:

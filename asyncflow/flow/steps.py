@@ -12,9 +12,9 @@ from asyncflow.records import field, record
 if TYPE_CHECKING:
     from asyncflow.flow.decorators.base import StepDecorator
 
-__all__ = ["StepMark", "code_of", "is_step", "mark_of", "step", "steps_of", "where_of"]
+__all__ = ["MARK", "StepMark", "code_of", "is_step", "mark_of", "step", "steps_of", "where_of"]
 
-_MARK = "__asyncflow_step__"
+MARK = "__asyncflow_step__"
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -32,6 +32,8 @@ class StepMark:
     )  # Any: the user's, for the graph's JSON
     decorators: list[StepDecorator] = field(default_factory=list["StepDecorator"])
     """In the order applied: the one closest to the method first."""
+    waiting: list[Callable[[type], None]] = field(default_factory=list[Callable[[type], None]])
+    """Decorators made of configs, which the class is still to say: each puts itself in its place."""
 
 
 @overload
@@ -81,7 +83,7 @@ def step(
                 f"@step must decorate a method, not {type(method).__name__} {method!r}",
                 hint="Put @step directly above `def`, and other decorators above @step.",
             )
-        setattr(method, _MARK, StepMark(start, end, isolation, dict(node_info or {})))
+        setattr(method, MARK, StepMark(start, end, isolation, dict(node_info or {})))
         return method
 
     return mark if method is None else mark(method)
@@ -89,7 +91,7 @@ def step(
 
 def mark_of(method: object) -> StepMark | None:
     """Return what `@step` left on a method (bound or not), or None if it is no step."""
-    mark = getattr(method, _MARK, None)
+    mark = getattr(method, MARK, None)
     return mark if isinstance(mark, StepMark) else None
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from asyncflow.flow.config import configs_of
 from asyncflow.flow.decorators.project import ProjectBranch
 from asyncflow.records import fields
 from asyncflow.version import __version__
@@ -38,6 +39,9 @@ def describe_run(
             "python_version": ".".join(str(part) for part in sys.version_info[:3]),
         },
     }
+    configs = configs_of(flow_class)
+    if configs:
+        described["configs"] = {attribute: config.option_name for attribute, config in configs.items()}
     if project is not None:
         described["project"] = {item.name: getattr(project, item.name) for item in fields(ProjectBranch)}
         described["system_tags"] = list(project.tags)

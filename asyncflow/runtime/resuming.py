@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from asyncflow.errors import RunIsElsewhere, StoreError
 from asyncflow.events.reader import INTERRUPTED, Reader
@@ -14,7 +15,10 @@ from asyncflow.machine.state import CloneKey, CloneSource
 from asyncflow.records import record
 from asyncflow.runtime.cloning import clone_sources, has_same_shape, rerun_closure
 
-__all__ = ["Resumption", "created_event", "origin_parameters", "resumption_of"]
+if TYPE_CHECKING:
+    from asyncflow.flow.given_configs import GivenConfigs
+
+__all__ = ["Resumption", "created_event", "origin_configs", "origin_parameters", "resumption_of"]
 
 
 @record
@@ -79,11 +83,31 @@ def resumption_of(
     return Resumption(in_place=in_place, rerun_steps=tuple(rerun), clones=clones, tasks=tasks, note=note)
 
 
+def origin_configs(home: str, run: int, meta: Mapping[str, Any]) -> GivenConfigs:  # Any: JSON-like
+    """Return the configs a run had, for the flow's file that is imported again. Blocks. Raises StoreError."""
+    from asyncflow.flow.given_configs import Given, GivenConfigs
+    from asyncflow.store.local import LocalStore
+
+    names = meta.get("configs")
+    if not isinstance(names, dict):
+        return GivenConfigs()
+    store = LocalStore(home)
+    held = store.read_manifest(run, PARAMETERS_TASK, 0).artifacts
+    return GivenConfigs(
+        {
+            str(option).lower(): Given(value=store.load(held[name], name=name), is_final=True)
+            for name, option in cast("dict[str, str]", names).items()
+            if name in held
+        }
+    )
+
+
 def origin_parameters(home: str, run: int, flow_class: type) -> dict[str, object]:
     """Return the parameters a run had, by attribute; one that the flow did not have then gets its default.
 
     Blocks. Raises StoreError, or ParameterError if a new one has no default.
     """
+    from asyncflow.flow.config import configs_of
     from asyncflow.flow.include_file import IncludeFile
     from asyncflow.flow.options import resolve_parameters
     from asyncflow.flow.parameters import parameters_of
@@ -92,12 +116,13 @@ def origin_parameters(home: str, run: int, flow_class: type) -> dict[str, object
     store = LocalStore(home)
     held = store.read_manifest(run, PARAMETERS_TASK, 0).artifacts
     parameters = parameters_of(flow_class)
-    known = {name: store.load(held[name], name=name) for name in parameters if name in held}
-    if len(known) == len(parameters):
+    names = (*parameters, *configs_of(flow_class))
+    known = {name: store.load(held[name], name=name) for name in names if name in held}
+    if len(known) == len(names):
         return known
     given = {
         name: value
         for name, value in known.items()
-        if value is not None and not isinstance(parameters[name], IncludeFile)
+        if value is not None and name in parameters and not isinstance(parameters[name], IncludeFile)
     }
     return {**resolve_parameters(flow_class, given), **known}

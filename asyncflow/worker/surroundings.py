@@ -6,6 +6,7 @@ import os
 from functools import lru_cache
 from typing import Any
 
+from asyncflow.flow.config import configs_of
 from asyncflow.flow.current import current
 from asyncflow.flow.parameters import parameters_of
 from asyncflow.flow.parse import parse_flow
@@ -68,5 +69,5 @@ def gangs_of(flow_class: type) -> frozenset[str]:
 
 @lru_cache(maxsize=8)
 def parameter_names_of(flow_class: type) -> tuple[str, ...]:
-    """Return the attribute names of the flow's parameters."""
-    return tuple(parameters_of(flow_class))
+    """Return the attribute names of the flow's parameters and configs."""
+    return (*parameters_of(flow_class), *configs_of(flow_class))

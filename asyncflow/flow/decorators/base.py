@@ -11,13 +11,14 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from asyncflow.flow.errors import DecoratorAttributeError, DuplicateDecoratorError, MisplacedDecoratorError
-from asyncflow.flow.steps import mark_of, where_of
+from asyncflow.flow.steps import StepMark, mark_of, where_of
+from asyncflow.flow.waiting import is_waiting
 from asyncflow.records import field, fields, record
 
 if TYPE_CHECKING:
     from asyncflow.flow.graph import StepInfo
 
-__all__ = ["Method", "StepDecorator", "decorate", "make"]
+__all__ = ["Method", "StepDecorator", "decorate", "make", "settle"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -110,10 +111,38 @@ def decorate(
             raise DuplicateDecoratorError(
                 f"Step {step} has @{kind.name} twice", where=where, hint="Keep one of them."
             )
-        mark.decorators.append(make(kind, attributes, where=where))
+        if is_waiting(dict(attributes)):
+            _wait(mark, kind, attributes, where)
+        else:
+            mark.decorators.append(make(kind, attributes, where=where))
         return method
 
     return apply if method is None else apply(method)
+
+
+def settle(flow_class: type) -> None:
+    """Make the decorators that waited for the class's configs.
+
+    Raises:
+        ConfigError: An expression cannot be evaluated.
+        DecoratorAttributeError: An attribute is unknown, or its value does not fit.
+    """
+    for method in vars(flow_class).values():
+        mark = mark_of(method) if isinstance(method, FunctionType) else None
+        while mark is not None and mark.waiting:
+            mark.waiting.pop()(flow_class)
+
+
+def _wait(mark: StepMark, kind: type[StepDecorator], attributes: Mapping[str, Any], where: str) -> None:
+    from asyncflow.flow.config import now  # only for decorators made of configs
+
+    place = len(mark.decorators) + len(mark.waiting)
+
+    def settled(flow_class: type) -> None:
+        found = {name: now(value, flow_class) for name, value in attributes.items()}
+        mark.decorators.insert(min(place, len(mark.decorators)), make(kind, found, where=where))
+
+    mark.waiting.append(settled)
 
 
 def _placing_hint(kind: type[StepDecorator], method: object) -> str:

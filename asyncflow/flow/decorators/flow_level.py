@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 from asyncflow.flow.errors import DecoratorAttributeError, DuplicateDecoratorError, MisplacedDecoratorError
+from asyncflow.flow.waiting import is_waiting
 from asyncflow.records import fields, record
 
 __all__ = ["FlowDecorator", "decorate_flow", "flow_decorator", "flow_decorators_of"]
@@ -45,7 +46,8 @@ def decorate_flow(kind: type[FlowDecorator], attributes: Mapping[str, Any]) -> C
             raise DecoratorAttributeError(
                 f"@{kind.name} has no attribute '{name}'", hint=f"Known attributes: {', '.join(known)}"
             )
-    decorator = kind(**attributes)
+    is_made = not is_waiting(dict(attributes))
+    decorator = kind(**attributes) if is_made else None
 
     def apply(flow_class: Flow) -> Flow:
         if not isinstance(flow_class, type):
@@ -55,10 +57,16 @@ def decorate_flow(kind: type[FlowDecorator], attributes: Mapping[str, Any]) -> C
         own: tuple[FlowDecorator, ...] = flow_class.__dict__.get(_ATTRIBUTE, ())
         if any(isinstance(other, kind) for other in own):
             raise DuplicateDecoratorError(f"Flow {flow_class.__name__} has @{kind.name} twice")
-        setattr(flow_class, _ATTRIBUTE, (decorator, *own))
+        setattr(flow_class, _ATTRIBUTE, (decorator or kind(**_settled(attributes, flow_class)), *own))
         return flow_class
 
     return apply
+
+
+def _settled(attributes: Mapping[str, Any], flow_class: type) -> dict[str, Any]:
+    from asyncflow.flow.config import now  # only for decorators made of configs
+
+    return {name: now(value, flow_class) for name, value in attributes.items()}
 
 
 def flow_decorators_of(flow_class: type) -> tuple[FlowDecorator, ...]:
