@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from asyncflow.flow.decorators.packages import conda, conda_base, pypi, pypi_base
     from asyncflow.flow.decorators.project import project
     from asyncflow.flow.decorators.triggers import schedule, trigger, trigger_on_finish
+    from asyncflow.flow.decorators.user import USER_SKIP_STEP, UserStepDecorator, user_step_decorator
     from asyncflow.flow.errors import (
         DecoratorError,
         FlowLoadError,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         UnhandledInMergeError,
     )
     from asyncflow.flow.include_file import IncludeFile
+    from asyncflow.flow.mutators import FlowMutator, MutableFlow, MutableStep, StepMutator
     from asyncflow.flow.parameters import JSONType, Parameter
     from asyncflow.flow.spec import FlowSpec
     from asyncflow.flow.steps import step
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from asyncflow.version import __version__
 
 __all__ = [
+    "USER_SKIP_STEP",
     "AsyncflowError",
     "Config",
     "ConfigValue",
@@ -64,6 +67,7 @@ __all__ = [
     "ExecutingRun",
     "Flow",
     "FlowLoadError",
+    "FlowMutator",
     "FlowSpec",
     "IncludeFile",
     "InvalidNextError",
@@ -73,6 +77,8 @@ __all__ = [
     "MergeError",
     "Metaflow",
     "MissingInMergeError",
+    "MutableFlow",
+    "MutableStep",
     "NBRunner",
     "NamespaceMismatch",
     "NoSuchObject",
@@ -83,10 +89,12 @@ __all__ = [
     "Runner",
     "RunnerError",
     "Step",
+    "StepMutator",
     "TaggingError",
     "Task",
     "UnhandledInMergeError",
     "UserError",
+    "UserStepDecorator",
     "__version__",
     "batch",
     "catch",
@@ -119,10 +127,12 @@ __all__ = [
     "timeout",
     "trigger",
     "trigger_on_finish",
+    "user_step_decorator",
     "yaml_parser",
 ]
 
 _HOMES = {
+    "USER_SKIP_STEP": "asyncflow.flow.decorators.user",
     "AsyncflowError": "asyncflow.errors",
     "Config": "asyncflow.flow.config",
     "ConfigValue": "asyncflow.flow.config_value",
@@ -132,6 +142,7 @@ _HOMES = {
     "ExecutingRun": "asyncflow.runner",
     "Flow": "asyncflow.client.flows",
     "FlowLoadError": "asyncflow.flow.errors",
+    "FlowMutator": "asyncflow.flow.mutators",
     "FlowSpec": "asyncflow.flow.spec",
     "IncludeFile": "asyncflow.flow.include_file",
     "InvalidNextError": "asyncflow.flow.errors",
@@ -141,6 +152,8 @@ _HOMES = {
     "MergeError": "asyncflow.flow.errors",
     "Metaflow": "asyncflow.client.flows",
     "MissingInMergeError": "asyncflow.flow.errors",
+    "MutableFlow": "asyncflow.flow.mutators",
+    "MutableStep": "asyncflow.flow.mutators",
     "NBRunner": "asyncflow.runner",
     "NamespaceMismatch": "asyncflow.client.errors",
     "NoSuchObject": "asyncflow.client.errors",
@@ -151,10 +164,12 @@ _HOMES = {
     "Runner": "asyncflow.runner",
     "RunnerError": "asyncflow.runner",
     "Step": "asyncflow.client.steps",
+    "StepMutator": "asyncflow.flow.mutators",
     "TaggingError": "asyncflow.events.tagging",
     "Task": "asyncflow.client.tasks",
     "UnhandledInMergeError": "asyncflow.flow.errors",
     "UserError": "asyncflow.errors",
+    "UserStepDecorator": "asyncflow.flow.decorators.user",
     "__version__": "asyncflow.version",
     "batch": "asyncflow.flow.decorators.compute",
     "catch": "asyncflow.flow.decorators.builtin",
@@ -187,6 +202,7 @@ _HOMES = {
     "timeout": "asyncflow.flow.decorators.builtin",
     "trigger": "asyncflow.flow.decorators.triggers",
     "trigger_on_finish": "asyncflow.flow.decorators.triggers",
+    "user_step_decorator": "asyncflow.flow.decorators.user",
     "yaml_parser": "asyncflow.flow.config_parsers",
 }
 """Where each public name lives. `import asyncflow` itself loads none of them."""

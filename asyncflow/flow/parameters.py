@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asyncflow.flow.errors import ParameterError
+from asyncflow.flow.steps import has_mutators
 from asyncflow.flow.waiting import is_waiting
 
 __all__ = [
@@ -307,12 +308,18 @@ def constants_of(flow_class: type) -> dict[str, object]:
     return constants
 
 
-def parameters_of(flow_class: type) -> dict[str, Parameter]:
+def parameters_of(flow_class: type, *, is_mutated: bool = True) -> dict[str, Parameter]:
     """Return the flow's parameters by attribute name, in the order of those names, as `--help` shows them.
+
+    With those that its mutators add, unless they are asked for as written.
 
     Raises:
         ParameterError: Two have the same option name (upper and lower case count as the same).
     """
+    if is_mutated and has_mutators(flow_class):
+        from asyncflow.flow.mutators import pre_mutate  # only for flows that have some
+
+        pre_mutate(flow_class)
     found: dict[str, Parameter] = {}
     for owner in reversed(flow_class.__mro__):
         for attribute, value in vars(owner).items():

@@ -17,7 +17,7 @@ from typing import Any
 from asyncflow.flow.decorators.attached import decorators_on
 from asyncflow.flow.errors import FlowLoadError
 from asyncflow.flow.graph import Arrival, FlowGraph, ProblemKind, StepInfo, node_type
-from asyncflow.flow.steps import code_of, mark_of, steps_of
+from asyncflow.flow.steps import code_of, has_mutators, mark_of, steps_of
 from asyncflow.flow.transition import read_next
 from asyncflow.machine.graph import Transition
 from asyncflow.records import replace
@@ -39,6 +39,10 @@ def parse_flow(flow_class: type) -> FlowGraph:
     """
     graph = flow_class.__dict__.get(_GRAPH)
     if not isinstance(graph, FlowGraph):
+        if has_mutators(flow_class):
+            from asyncflow.flow.mutators import mutate  # only for flows that have some
+
+            mutate(flow_class)
         graph = _parse(flow_class)
         setattr(flow_class, _GRAPH, graph)
     return graph

@@ -12,7 +12,17 @@ from asyncflow.records import field, record
 if TYPE_CHECKING:
     from asyncflow.flow.decorators.base import StepDecorator
 
-__all__ = ["MARK", "StepMark", "code_of", "is_step", "mark_of", "step", "steps_of", "where_of"]
+__all__ = [
+    "MARK",
+    "StepMark",
+    "code_of",
+    "has_mutators",
+    "is_step",
+    "mark_of",
+    "step",
+    "steps_of",
+    "where_of",
+]
 
 MARK = "__asyncflow_step__"
 
@@ -110,6 +120,13 @@ def steps_of(flow_class: type) -> dict[str, FunctionType]:
             else:
                 steps.pop(name, None)
     return steps
+
+
+def has_mutators(flow_class: type) -> bool:
+    """Tell whether there are mutators on the flow's classes or steps."""
+    return any("__asyncflow_mutators__" in owner.__dict__ for owner in flow_class.__mro__) or any(
+        "__asyncflow_step_mutators__" in method.__dict__ for method in steps_of(flow_class).values()
+    )
 
 
 def code_of(method: FunctionType) -> Any:  # Any: types.CodeType; spares the casts of __wrapped__

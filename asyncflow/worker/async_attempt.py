@@ -12,6 +12,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from functools import partial
+from inspect import isawaitable
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ import anyio
 import anyio.to_thread
 
 from asyncflow.errors import StoreError
+from asyncflow.flow.decorators.user import Wrapping
 from asyncflow.machine.outcome import Failed, Outcome
 from asyncflow.store.manifest import ArtifactRecord
 from asyncflow.worker import report
@@ -175,8 +177,17 @@ class AsyncAttempt(Prepared):
             raise TimeoutException(message) from error.__cause__
 
     async def _step_here(self, flow: Any, binding: Binding) -> None:  # Any: a FlowSpec
-        step = getattr(flow, self._spec.step)
-        await (step() if binding.inputs is None else step(binding.inputs))
+        async def run(step: Callable[..., Any]) -> None:  # Any: the user's function
+            returned = step(flow) if binding.inputs is None else step(flow, binding.inputs)
+            if isawaitable(returned):
+                await returned
+
+        if any(isinstance(one, Wrapping) for one in self._info.decorators):
+            from asyncflow.worker.wrapping import run_wrapped_async  # only for steps that have some
+
+            await run_wrapped_async(flow, self._info, binding.inputs, run)
+        else:
+            await run(getattr(self._flow_class, self._spec.step))
         hand_on = partial(handover_of, flow, self._info, self._store)
         call = flow._next
         if call is None or call.foreach is None or is_light(flow.__dict__.get(call.foreach)):

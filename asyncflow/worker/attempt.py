@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import os
 import sys
-from types import CoroutineType
+from collections.abc import Callable
+from types import CoroutineType, MethodType
 from typing import Any, NoReturn
 
 import zstandard  # noqa: F401 # pyright: ignore[reportUnusedImport] - used by the store; loaded before the fork
@@ -26,6 +27,7 @@ import zstandard  # noqa: F401 # pyright: ignore[reportUnusedImport] - used by t
 from asyncflow.errors import AsyncflowError, StoreError
 from asyncflow.flow.binding import NextCall
 from asyncflow.flow.decorators.builtin import Catch
+from asyncflow.flow.decorators.user import Wrapping
 from asyncflow.flow.failure import CaughtFailure
 from asyncflow.flow.parse import parse_flow
 from asyncflow.flow.spec import artifacts_of
@@ -164,11 +166,14 @@ class Prepared:
 
     def _step(self, flow: Any, binding: Binding) -> None:  # Any: a FlowSpec
         step = getattr(flow, self._spec.step)
-        returned = step() if binding.inputs is None else step(binding.inputs)
-        if isinstance(returned, CoroutineType):
-            from asyncflow.worker.coroutines import run_coroutine  # asyncio, which most flows do without
+        if any(isinstance(one, Wrapping) for one in self._info.decorators):
+            from asyncflow.worker.wrapping import run_wrapped  # only for steps that have some
 
-            run_coroutine(returned)  # pyright: ignore[reportUnknownArgumentType] - the user's
+            run_wrapped(
+                flow, self._info, binding.inputs, lambda function: _call(MethodType(function, flow), binding)
+            )
+        else:
+            _call(step, binding)
         self._handover = handover_of(flow, self._info, self._store)
 
     def _is_caught(self) -> bool:
@@ -271,6 +276,14 @@ class Prepared:
         return Succeeded(
             width=handover.width, chosen=handover.chosen, caught=failure, artifacts=refs, usage=usage
         )
+
+
+def _call(step: Callable[..., Any], binding: Binding) -> None:
+    returned = step() if binding.inputs is None else step(binding.inputs)
+    if isinstance(returned, CoroutineType):
+        from asyncflow.worker.coroutines import run_coroutine  # asyncio, which most flows do without
+
+        run_coroutine(returned)  # pyright: ignore[reportUnknownArgumentType] - the user's
 
 
 def show(info: ErrorInfo) -> None:

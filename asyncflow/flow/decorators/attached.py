@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -14,7 +14,7 @@ from asyncflow.flow.decorators.packages import Conda, Pypi
 from asyncflow.flow.errors import DecoratorAttributeError, UnknownDecoratorError
 from asyncflow.flow.steps import mark_of, steps_of
 
-__all__ = ["DECORATORS", "attach", "decorators_of", "decorators_on", "parse_spec"]
+__all__ = ["DECORATORS", "attach", "decorators_of", "decorators_on", "parse_spec", "set_decorators"]
 
 DECORATORS: dict[str, type[StepDecorator]] = {
     kind.name: kind
@@ -36,11 +36,14 @@ DECORATORS: dict[str, type[StepDecorator]] = {
 """Every step decorator by name."""
 
 _ATTACHED = "__asyncflow_attached__"
+_SET = "__asyncflow_set_decorators__"
 _GRAPH = "__asyncflow_graph__"
 
 
-def parse_spec(spec_text: str) -> StepDecorator:
+def parse_spec(spec_text: str, more: Mapping[str, Any] | None = None) -> StepDecorator:
     """Read `name` or `name:attribute=value,attribute=value`; a value is JSON, a number or a text.
+
+    `more` are attributes beside those.
 
     Raises:
         UnknownDecoratorError: There is no decorator of that name.
@@ -48,6 +51,8 @@ def parse_spec(spec_text: str) -> StepDecorator:
     """
     name, _, rest = spec_text.strip().partition(":")
     kind = DECORATORS.get(name)
+    if kind is None and "." in name:
+        return _users(name, {**_attributes(name, rest, spec_text), **(more or {})}, spec_text)
     if kind is None:
         import difflib  # for this message only
 
@@ -56,6 +61,11 @@ def parse_spec(spec_text: str) -> StepDecorator:
             f"Unknown step decorator '{name}' in --with {spec_text}",
             hint=(f"Did you mean {close[0]}? " if close else "") + f"Known: {', '.join(sorted(DECORATORS))}",
         )
+    attributes = {**_attributes(name, rest, spec_text), **(more or {})}
+    return make(kind, attributes, where=f"--with {spec_text}")
+
+
+def _attributes(name: str, rest: str, spec_text: str) -> dict[str, Any]:  # Any: what JSON can say
     attributes: dict[str, Any] = {}
     for part in _parts(rest):
         attribute, equals, text = part.partition("=")
@@ -65,7 +75,29 @@ def parse_spec(spec_text: str) -> StepDecorator:
                 hint=f"Write --with {name}:attribute=value,attribute=value",
             )
         attributes[attribute.strip()] = _value(text.strip())
-    return make(kind, attributes, where=f"--with {spec_text}")
+    return attributes
+
+
+def _users(dotted: str, attributes: Mapping[str, Any], spec_text: str) -> StepDecorator:
+    """Make a user's own decorator, named with its module."""
+    import importlib  # for these only
+
+    from asyncflow.flow.decorators.user import UserStepDecorator
+
+    module, _, name = dotted.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UnknownDecoratorError(
+            f"There is no decorator '{dotted}' for --with {spec_text}: {error}",
+            hint="Name it with a module that can be imported from here.",
+        ) from None
+    if not (isinstance(kind, type) and issubclass(kind, UserStepDecorator)):
+        raise UnknownDecoratorError(
+            f"'{dotted}' in --with {spec_text} is no UserStepDecorator", hint=f"It is {kind!r:.100}."
+        )
+    made: StepDecorator = kind.wrapping((), attributes)
+    return made
 
 
 def attach(flow_class: type, spec_text: str) -> None:
@@ -90,10 +122,19 @@ def decorators_of(flow_class: type, step: str) -> tuple[StepDecorator, ...]:
     return decorators_on(flow_class, steps_of(flow_class)[step])
 
 
+def set_decorators(flow_class: type, step: str, decorators: tuple[StepDecorator, ...]) -> None:
+    """Let a step of this class have these decorators; `attach` still adds to them."""
+    known: dict[str, tuple[StepDecorator, ...]] = flow_class.__dict__.get(_SET, {})
+    setattr(flow_class, _SET, {**known, step: decorators})
+    if _GRAPH in flow_class.__dict__:
+        delattr(flow_class, _GRAPH)
+
+
 def decorators_on(flow_class: type, method: FunctionType) -> tuple[StepDecorator, ...]:
     """Return the decorators of a step given as its method."""
     mark = mark_of(method)
-    decorators = list(mark.decorators) if mark is not None else []
+    own = mark.decorators if mark is not None else []
+    decorators = list(flow_class.__dict__.get(_SET, {}).get(method.__name__, own))
     for added in flow_class.__dict__.get(_ATTACHED, ()):
         if added.allow_multiple or not any(isinstance(other, type(added)) for other in decorators):
             decorators.append(added)

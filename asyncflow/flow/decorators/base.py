@@ -18,7 +18,7 @@ from asyncflow.records import field, fields, record
 if TYPE_CHECKING:
     from asyncflow.flow.graph import StepInfo
 
-__all__ = ["Method", "StepDecorator", "decorate", "make", "settle"]
+__all__ = ["Method", "StepDecorator", "decorate", "make", "place", "settle"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -111,13 +111,31 @@ def decorate(
             raise DuplicateDecoratorError(
                 f"Step {step} has @{kind.name} twice", where=where, hint="Keep one of them."
             )
-        if is_waiting(dict(attributes)):
-            _wait(mark, kind, attributes, where)
-        else:
-            mark.decorators.append(make(kind, attributes, where=where))
-        return method
+        return place(method, lambda given: make(kind, given, where=where), attributes)
 
     return apply if method is None else apply(method)
+
+
+def place(
+    method: Method, make_one: Callable[[Mapping[str, Any]], StepDecorator], given: Mapping[str, Any]
+) -> Method:
+    """Put onto a step what `make_one` makes of the attributes; later, where they wait for the class's configs.
+
+    Raises:
+        MisplacedDecoratorError: It is no step.
+    """
+    mark = mark_of(method)
+    if mark is None:
+        raise MisplacedDecoratorError(
+            "A decorator of steps is not above a @step",
+            where=where_of(method),
+            hint="Write it first and @step below it, directly above `def`.",
+        )
+    if is_waiting(dict(given)):
+        _wait(mark, make_one, given)
+    else:
+        mark.decorators.append(make_one(given))
+    return method
 
 
 def settle(flow_class: type) -> None:
@@ -133,14 +151,16 @@ def settle(flow_class: type) -> None:
             mark.waiting.pop()(flow_class)
 
 
-def _wait(mark: StepMark, kind: type[StepDecorator], attributes: Mapping[str, Any], where: str) -> None:
+def _wait(
+    mark: StepMark, make_one: Callable[[Mapping[str, Any]], StepDecorator], given: Mapping[str, Any]
+) -> None:
     from asyncflow.flow.config import now  # only for decorators made of configs
 
-    place = len(mark.decorators) + len(mark.waiting)
+    at = len(mark.decorators) + len(mark.waiting)
 
     def settled(flow_class: type) -> None:
-        found = {name: now(value, flow_class) for name, value in attributes.items()}
-        mark.decorators.insert(min(place, len(mark.decorators)), make(kind, found, where=where))
+        found = make_one({name: now(value, flow_class) for name, value in given.items()})
+        mark.decorators.insert(min(at, len(mark.decorators)), found)
 
     mark.waiting.append(settled)
 

@@ -9,9 +9,10 @@ from asyncflow.flow.errors import DecoratorAttributeError, DuplicateDecoratorErr
 from asyncflow.flow.waiting import is_waiting
 from asyncflow.records import fields, record
 
-__all__ = ["FlowDecorator", "decorate_flow", "flow_decorator", "flow_decorators_of"]
+__all__ = ["FlowDecorator", "decorate_flow", "flow_decorator", "flow_decorators_of", "set_flow_decorators"]
 
 _ATTRIBUTE = "__asyncflow_flow_decorators__"
+_CLOSED = "__asyncflow_flow_decorators_closed__"
 Flow = TypeVar("Flow", bound=type)
 Kind = TypeVar("Kind", bound="FlowDecorator")
 
@@ -63,6 +64,12 @@ def decorate_flow(kind: type[FlowDecorator], attributes: Mapping[str, Any]) -> C
     return apply
 
 
+def set_flow_decorators(flow_class: type, decorators: tuple[FlowDecorator, ...]) -> None:
+    """Let a flow have these decorators and no others, also of its bases."""
+    setattr(flow_class, _ATTRIBUTE, decorators)
+    setattr(flow_class, _CLOSED, True)
+
+
 def _settled(attributes: Mapping[str, Any], flow_class: type) -> dict[str, Any]:
     from asyncflow.flow.config import now  # only for decorators made of configs
 
@@ -76,6 +83,8 @@ def flow_decorators_of(flow_class: type) -> tuple[FlowDecorator, ...]:
         of_owner: tuple[FlowDecorator, ...] = owner.__dict__.get(_ATTRIBUTE, ())
         for decorator in of_owner:
             found.setdefault(type(decorator), decorator)
+        if owner.__dict__.get(_CLOSED):
+            break
     return tuple(found.values())
 
 
