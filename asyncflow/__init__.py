@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from asyncflow.flow.decorators.limits import concurrency, rate_limit
     from asyncflow.flow.decorators.packages import conda, conda_base, pypi, pypi_base
     from asyncflow.flow.decorators.project import project
+    from asyncflow.flow.decorators.secrets import secrets
     from asyncflow.flow.decorators.triggers import schedule, trigger, trigger_on_finish
     from asyncflow.flow.decorators.user import USER_SKIP_STEP, UserStepDecorator, user_step_decorator
     from asyncflow.flow.errors import (
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from asyncflow.flow.steps import step
     from asyncflow.runner import ExecutingRun, NBRunner, Runner, RunnerError
     from asyncflow.version import __version__
+    from asyncflow.worker.multicore import MulticoreError, parallel_imap_unordered, parallel_map, profile
 
 __all__ = [
     "USER_SKIP_STEP",
@@ -77,6 +79,7 @@ __all__ = [
     "MergeError",
     "Metaflow",
     "MissingInMergeError",
+    "MulticoreError",
     "MutableFlow",
     "MutableStep",
     "NBRunner",
@@ -114,6 +117,9 @@ __all__ = [
     "metadata",
     "namespace",
     "parallel",
+    "parallel_imap_unordered",
+    "parallel_map",
+    "profile",
     "project",
     "pypi",
     "pypi_base",
@@ -123,6 +129,7 @@ __all__ = [
     "resources",
     "retry",
     "schedule",
+    "secrets",
     "step",
     "timeout",
     "trigger",
@@ -152,6 +159,7 @@ _HOMES = {
     "MergeError": "asyncflow.flow.errors",
     "Metaflow": "asyncflow.client.flows",
     "MissingInMergeError": "asyncflow.flow.errors",
+    "MulticoreError": "asyncflow.worker.multicore",
     "MutableFlow": "asyncflow.flow.mutators",
     "MutableStep": "asyncflow.flow.mutators",
     "NBRunner": "asyncflow.runner",
@@ -189,6 +197,9 @@ _HOMES = {
     "metadata": "asyncflow.client.place",
     "namespace": "asyncflow.client.place",
     "parallel": "asyncflow.flow.decorators.builtin",
+    "parallel_imap_unordered": "asyncflow.worker.multicore",
+    "parallel_map": "asyncflow.worker.multicore",
+    "profile": "asyncflow.worker.multicore",
     "project": "asyncflow.flow.decorators.project",
     "pypi": "asyncflow.flow.decorators.packages",
     "pypi_base": "asyncflow.flow.decorators.packages",
@@ -198,6 +209,7 @@ _HOMES = {
     "resources": "asyncflow.flow.decorators.builtin",
     "retry": "asyncflow.flow.decorators.builtin",
     "schedule": "asyncflow.flow.decorators.triggers",
+    "secrets": "asyncflow.flow.decorators.secrets",
     "step": "asyncflow.flow.steps",
     "timeout": "asyncflow.flow.decorators.builtin",
     "trigger": "asyncflow.flow.decorators.triggers",

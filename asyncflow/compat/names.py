@@ -33,6 +33,7 @@ _EXCEPTIONS = {
     "MetaflowNotFound": "asyncflow.client.errors:NoSuchObject",
     "MetaflowTaggingError": "asyncflow.events.tagging:TaggingError",
     "MissingInMergeArtifactsException": "asyncflow.flow.errors:MissingInMergeError",
+    "MulticoreException": "asyncflow.worker.multicore:MulticoreError",
     "ParameterFieldFailed": "asyncflow.flow.errors:ParameterFieldError",
     "ParameterFieldTypeMismatch": "asyncflow.flow.errors:ParameterTypeError",
     "UnhandledInMergeArtifactsException": "asyncflow.flow.errors:UnhandledInMergeError",
@@ -66,6 +67,7 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow.plugins.cards": {},
     "metaflow.plugins.cards.card_modules": {},
     "metaflow.plugins.parallel_decorator": {},
+    "metaflow.plugins.secrets": {"get_secret": "asyncflow.worker.secrets:get_secret"},
     "metaflow.runner": {"Runner": "asyncflow", "NBRunner": "asyncflow"},
     "metaflow.util": {"get_username": "asyncflow.users:user_name"},
 }

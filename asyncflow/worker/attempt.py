@@ -27,6 +27,7 @@ import zstandard  # noqa: F401 # pyright: ignore[reportUnusedImport] - used by t
 from asyncflow.errors import AsyncflowError, StoreError
 from asyncflow.flow.binding import NextCall
 from asyncflow.flow.decorators.builtin import Catch
+from asyncflow.flow.decorators.secrets import Secrets
 from asyncflow.flow.decorators.user import Wrapping
 from asyncflow.flow.failure import CaughtFailure
 from asyncflow.flow.parse import parse_flow
@@ -166,6 +167,11 @@ class Prepared:
 
     def _step(self, flow: Any, binding: Binding) -> None:  # Any: a FlowSpec
         step = getattr(flow, self._spec.step)
+        secrets = self._info.decorator(Secrets)
+        if secrets is not None:
+            from asyncflow.worker.secrets import fetch_secrets  # only for steps that have some
+
+            self._surroundings.add(fetch_secrets(secrets, os.environ))
         if any(isinstance(one, Wrapping) for one in self._info.decorators):
             from asyncflow.worker.wrapping import run_wrapped  # only for steps that have some
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -47,6 +48,12 @@ class Surroundings:
             self._before = dict(os.environ)
             os.environ.update(self._variables)
         self.bind_current()
+
+    def add(self, variables: Mapping[str, str]) -> None:
+        """Set more environment variables."""
+        if self._before is None:
+            self._before = dict(os.environ)
+        os.environ.update(variables)
 
     def bind_current(self) -> None:
         """Set `current` only."""

@@ -11,6 +11,7 @@ from asyncflow.flow.decorators.builtin import Catch, Environment, Parallel, Reso
 from asyncflow.flow.decorators.compute import Batch, Kubernetes
 from asyncflow.flow.decorators.limits import Concurrency, RateLimit
 from asyncflow.flow.decorators.packages import Conda, Pypi
+from asyncflow.flow.decorators.secrets import Secrets
 from asyncflow.flow.errors import DecoratorAttributeError, UnknownDecoratorError
 from asyncflow.flow.steps import mark_of, steps_of
 
@@ -30,6 +31,7 @@ DECORATORS: dict[str, type[StepDecorator]] = {
         RateLimit,
         Resources,
         Retry,
+        Secrets,
         Timeout,
     )
 }
