@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, Entry] = {
     "dump": Entry("asyncflow.cli.dump", "Look at runs", "Show the artifacts of a step or a task."),
     "tag": Entry("asyncflow.cli.tag", "Look at runs", "Put tags on a run, or take them off."),
     "init": Entry("asyncflow.cli.init", "Care", "Write a first flow."),
+    "gc": Entry("asyncflow.cli.gc", "Care", "Remove what nobody needs from the store."),
     "doctor": Entry("asyncflow.cli.doctor", "Care", "Check the store, and repair what can be repaired."),
     "version": Entry("asyncflow.cli.version", "Care", "Show the version."),
 }

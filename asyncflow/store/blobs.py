@@ -26,6 +26,7 @@ from asyncflow.store.digests import Buffer, digest_of, is_digest
 from asyncflow.store.failures import damaged, missing, read_failure, write_failure
 from asyncflow.store.files import publish, temporary, unlink_quietly, write_all
 from asyncflow.store.layout import blob_path
+from asyncflow.store.reuse import touch_blob
 
 __all__ = [
     "HEADER_BYTES",
@@ -65,9 +66,9 @@ def write_blob(
     Several processes may write the same digest at once: each renames a whole file, and all are the same.
     """
     path = blob_path(root, digest)
-    if _is_intact(path, size_bytes):
-        return
     try:
+        if _is_intact(path, size_bytes) and touch_blob(root, path):
+            return
         fd, temporary_path = temporary(root)
     except OSError as error:
         raise write_failure(error, path, what) from error

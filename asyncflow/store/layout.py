@@ -17,6 +17,7 @@ __all__ = [
     "STORE_DIRECTORY",
     "TEMPORARY",
     "blob_path",
+    "gc_lock_path",
     "log_path",
     "pack_path",
     "run_directory",
@@ -54,6 +55,11 @@ def log_path(root: str, run: int, task: int, attempt: int) -> str:
 def temporary_directory(root: str) -> str:
     """Return the directory of files being written."""
     return f"{root}/{TEMPORARY}"
+
+
+def gc_lock_path(root: str, name: str) -> str:
+    """Return the path of a lock that cleaning the store takes."""
+    return f"{root}/{TEMPORARY}/{name}.lock"
 
 
 def blob_path(root: str, digest: str) -> str:

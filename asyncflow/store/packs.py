@@ -24,6 +24,7 @@ import errno
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from asyncflow.store.manifests import MAGIC
@@ -115,6 +116,20 @@ class Pack:
         try:
             entry = self._find(fd, task, attempt)
             return None if entry is None else os.pread(fd, entry.length, entry.offset)
+        finally:
+            os.close(fd)
+
+    def bodies(self) -> Iterator[bytes]:
+        """Yield the bytes of every attempt's manifest that is whole. Raises OSError."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            self._catch_up(fd)
+            for entry in self._entries.values():
+                if entry.length and entry.is_whole:
+                    yield os.pread(fd, entry.length, entry.offset)
         finally:
             os.close(fd)
 
