@@ -6,6 +6,7 @@
   runs/<run>/<task // 1000>.manifests      a pack: the manifests of a thousand tasks, appended
              <task // 1000>/<task>.<attempt>.log
   tmp/                          files being written
+  locks/                        empty files, locked while the store is cleaned and blobs are used again
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def temporary_directory(root: str) -> str:
 
 def gc_lock_path(root: str, name: str) -> str:
     """Return the path of a lock that cleaning the store takes."""
-    return f"{root}/{TEMPORARY}/{name}.lock"
+    return f"{root}/locks/{name}.lock"
 
 
 def blob_path(root: str, digest: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Generator, Iterable, Iterator
 from contextlib import contextmanager
 
 from asyncflow.errors import StoreError
@@ -50,7 +50,7 @@ class Swept:
 
 
 @contextmanager
-def one_sweep(root: str) -> Iterator[None]:
+def one_sweep(root: str) -> Generator[None]:
     """Keep a second sweep out. Raises StoreError if there is one already."""
     fd = _lock_file(root, "sweep")
     try:
@@ -112,7 +112,7 @@ def sweep_temporary(root: str, *, before: float, is_dry: bool) -> Swept:
     directory = temporary_directory(root)
     for name in _names(directory):
         path = f"{directory}/{name}"
-        if not name.endswith(".lock") and not os.path.isdir(path):
+        if not os.path.isdir(path):
             _remove_if_old(path, before, swept, is_dry=is_dry)
     return swept
 
@@ -181,7 +181,7 @@ def _remove_if_old(path: str, before: float, swept: Swept, *, is_dry: bool) -> N
 
 
 @contextmanager
-def _locked(root: str) -> Iterator[None]:
+def _locked(root: str) -> Generator[None]:
     fd = _lock_file(root, "blobs")
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
