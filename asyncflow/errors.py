@@ -31,7 +31,8 @@ class AsyncflowError(Exception):
     """Base of every error asyncflow raises on purpose.
 
     Args:
-        message: What is wrong, naming the thing and its value. One or more lines.
+        message: What is wrong, naming the thing and its value. One or more lines. Users who raise an error of their own
+            may leave it out.
         where: `file:line` or another place, if there is one.
         source: The source line at `where`, if there is one.
         hint: What to do next, ideally a command to type.
@@ -40,7 +41,7 @@ class AsyncflowError(Exception):
     headline = "Something went wrong"
     exit_code = ExitCode.FAILURE
 
-    def __init__(self, message: str, *, where: str = "", source: str = "", hint: str = "") -> None:
+    def __init__(self, message: str = "", *, where: str = "", source: str = "", hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.where = where

@@ -255,7 +255,7 @@ def _carry_out(plan: _Plan) -> int:
     from asyncflow.flow.config_value import plain
     from asyncflow.flow.given_configs import hand_down
     from asyncflow.flow.parameters import constants_of
-    from asyncflow.runtime.description import recorded_project
+    from asyncflow.runtime.description import recorded_origin, recorded_project
     from asyncflow.runtime.resuming import origin_parameters
     from asyncflow.users import user_name
 
@@ -271,9 +271,12 @@ def _carry_out(plan: _Plan) -> int:
     )
     _announce(plan)
 
+    meta = json.loads(plan.row.meta)
+
     def request() -> RunRequest:
         from asyncflow.runtime.api import RunRequest
 
+        described = describe(plan.flow, plan.options, sys.argv, recorded_project(meta))
         return RunRequest(
             flow=flow_class,
             flow_file=plan.flow.file,
@@ -284,7 +287,7 @@ def _carry_out(plan: _Plan) -> int:
             limits=limits_of(plan.options),
             user=user,
             tags=plan.options.tags,
-            meta=describe(plan.flow, plan.options, sys.argv, recorded_project(json.loads(plan.row.meta))),
+            meta={**described, **recorded_origin(meta, in_place=plan.in_place)},
             environment=plan.graph.environment(),
             origin_run=plan.row.origin_run if plan.in_place else plan.row.run,
             rerun_steps=plan.rerun_steps,

@@ -134,7 +134,7 @@ def _flow_command(chosen: _Chosen, *, own_class_option: bool) -> click.Command:
     parameters = click_options(flow.flow_class)
     taken = [name for option in parameters for name in option.opts]
     common = [class_option(), *run_options()] if own_class_option else run_options()
-    common += _project_options(flow)
+    common += [*_project_options(flow), *_trigger_options(flow), _namespace_option()]
     if configs_of(flow.flow_class):
         common += config_options()
     free = [option for option in common if option.opts[0] not in taken]
@@ -179,6 +179,60 @@ def _project_options(flow: ChosenFlow) -> list[click.Option]:
     ]
 
 
+def _trigger_options(flow: ChosenFlow) -> list[click.Option]:
+    """Make what only a flow with @trigger_on_finish has."""
+    from asyncflow.flow.decorators.flow_level import flow_decorator
+    from asyncflow.flow.decorators.triggers import TriggerOnFinish
+
+    if flow_decorator(flow.flow_class, TriggerOnFinish) is None:
+        return []
+    return [
+        click.Option(
+            ["--trigger", "triggers"],
+            multiple=True,
+            metavar="Flow/RUN",
+            help="Run as if this run had just finished: `current.trigger` shows it. May be repeated.",
+        )
+    ]
+
+
+def _namespace_option() -> click.Option:
+    return click.Option(
+        ["--namespace"],
+        metavar="TAG",
+        help="Where the client looks in the run's tasks, such as user:ada; '' is all runs.  [default: the user's own]",
+    )
+
+
+def _origin(given: Mapping[str, Any]) -> dict[str, Any]:  # Any: what click parsed; JSON-like
+    """Return what is recorded of what started the run, and of where it looks.
+
+    Raises:
+        CommandError: A run that is to have triggered it has not succeeded, or there is none.
+    """
+    told: dict[str, Any] = {}
+    if given.get("namespace") is not None:
+        told["namespace"] = given["namespace"]
+    if given.get("triggers"):
+        told["triggers"] = [_finished_run(text) for text in given["triggers"]]
+    return told
+
+
+def _finished_run(text: str) -> dict[str, Any]:  # Any: JSON-like
+    from asyncflow.cli.errors import CommandError
+    from asyncflow.cli.reading import open_store
+    from asyncflow.cli.runid import find_run
+
+    with open_store() as store:
+        row = find_run(store.reader, text)
+    if row.status != "succeeded":
+        raise CommandError(
+            f"--trigger {text}: run {row.run} of {row.flow} has not succeeded, it is {row.status}",
+            hint=f"Name one that has: asyncflow runs --flow {row.flow}",
+        )
+    return {"type": "run", "name": row.flow, "id": f"{row.flow}/{row.run}", "at": row.ended_at}
+
+
 def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> int:  # Any: what click parsed
     """Start a new run and see it to its end; return the exit code.
 
@@ -206,6 +260,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
     project = branch_of(
         flow.flow_class, user=user, branch=given.get("branch"), production=bool(given.get("production"))
     )
+    origin = _origin(given)
     hand_down(
         flow.file,
         {one.option_name.lower(): values[name] for name, one in configs_of(flow.flow_class).items()},
@@ -225,7 +280,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
             limits=limits_of(options),
             user=user,
             tags=options.tags,
-            meta=describe(flow, options, sys.argv, project),
+            meta={**describe(flow, options, sys.argv, project), **origin},
             environment=graph.environment(),
             isolation=options.isolation,
             async_workers=options.async_workers,

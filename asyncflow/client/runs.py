@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from asyncflow.client.html import rows_of
 from asyncflow.client.objects import Container, local_time
 from asyncflow.client.steps import Step
+from asyncflow.client.trigger import Trigger
 from asyncflow.events.rows import RunRow, TaskRow, TaskStatus
 from asyncflow.events.tagging import edit_tags
 from asyncflow.users import user_name
@@ -80,9 +82,10 @@ class Run(Container[Step]):
         return None
 
     @property
-    def trigger(self) -> None:
-        """What started it. None: a person or a program did."""
-        return None
+    def trigger(self) -> Trigger | None:
+        """What started it: events, or other runs. None: a person or a program did."""
+        records = json.loads(self._run_row().meta).get("triggers")
+        return Trigger.of_records(records, self._place) if records else None
 
     @property
     def metadata_dict(self) -> dict[str, str]:

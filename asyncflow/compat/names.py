@@ -50,6 +50,10 @@ MODULES: Mapping[str, Mapping[str, str]] = {
         "FlowDecorator": "asyncflow.flow.decorators.base:FlowDecorator",
         "StepDecorator": "asyncflow.flow.decorators.base:StepDecorator",
     },
+    "metaflow.events": {
+        "MetaflowEvent": "asyncflow.client.trigger:MetaflowEvent",
+        "Trigger": "asyncflow.client.trigger:Trigger",
+    },
     "metaflow.exception": _EXCEPTIONS,
     "metaflow.flowspec": {"FlowSpec": "asyncflow", **_EXCEPTIONS},
     "metaflow.includefile": {"IncludeFile": "asyncflow"},

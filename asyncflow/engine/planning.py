@@ -90,7 +90,7 @@ def plan_resume(
     """
     from asyncflow.events.reader import Reader
     from asyncflow.events.rows import LIVING
-    from asyncflow.runtime.description import recorded_project
+    from asyncflow.runtime.description import recorded_origin, recorded_project
     from asyncflow.runtime.resuming import created_event, origin_parameters, resumption_of
     from asyncflow.store.layout import DATABASE
     from asyncflow.users import user_name
@@ -119,6 +119,7 @@ def plan_resume(
         rerun_steps=resumption.rerun_steps,
         clones=resumption.clones,
         project=recorded_project(json.loads(row.meta)),
+        kept=recorded_origin(json.loads(row.meta), in_place=in_place),
     )
     living = {task.task: task.step for task in resumption.tasks if task.status in LIVING}
     return Plan(request=request, run=run if in_place else None, living=living)
@@ -175,6 +176,7 @@ def _request(
     user: str,
     parameters: Mapping[str, object],
     project: ProjectBranch | None,
+    kept: Mapping[str, Any] | None = None,  # Any: JSON-like
     **more: Any,  # Any: what a resumed run has besides
 ) -> RunRequest:
     from asyncflow.flow.parameters import constants_of
@@ -190,14 +192,17 @@ def _request(
         limits=_with_this_machine(asked.limits),
         user=user,
         tags=_checked_tags(asked.tags),
-        meta=describe_run(
-            flow_class,
-            file,
-            argv=_EMBEDDED,
-            isolation=asked.isolation,
-            async_workers=asked.async_workers,
-            project=project,
-        ),
+        meta={
+            **describe_run(
+                flow_class,
+                file,
+                argv=_EMBEDDED,
+                isolation=asked.isolation,
+                async_workers=asked.async_workers,
+                project=project,
+            ),
+            **(kept or {}),
+        },
         environment=graph.environment(),
         isolation=asked.isolation,
         async_workers=asked.async_workers,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Current", "current", "make_current_per_task"]
+__all__ = ["Current", "Parallel", "current", "make_current_per_task"]
 
 _OUTSIDE: dict[str, Any] = {
     "flow_name": None,
@@ -16,6 +16,7 @@ _OUTSIDE: dict[str, Any] = {
     "retry_count": 0,
     "origin_run_id": None,
     "namespace": None,
+    "is_parallel": False,
     "username": None,
     "tags": frozenset(),
     "tempdir": ".",
@@ -27,16 +28,29 @@ _OUTSIDE: dict[str, Any] = {
 
 _ELSEWHERE = {
     "card": "the step has no @card",
-    "parallel": "the step has no @parallel, or this version runs it without one",
-    "task": "this version has no client to read tasks with",
-    "run": "this version has no client to read runs with",
-    "trigger": "the run was not triggered by an event",
+    "parallel": "the step is no gang, or no flow is running",
+    "task": "no flow is running",
+    "run": "no flow is running",
+    "trigger": "the run was not started by an event or another run",
     "project_name": "the flow has no @project",
     "branch_name": "the flow has no @project",
     "project_flow_name": "the flow has no @project",
     "is_user_branch": "the flow has no @project",
     "is_production": "the flow has no @project",
 }
+
+_MADE_WHEN_ASKED = ("task", "run", "parallel", "trigger")
+"""Of these the worker binds a function that makes them: most tasks never ask."""
+
+
+class Parallel(NamedTuple):
+    """`current.parallel`: where in its gang a task is."""
+
+    main_ip: str
+    num_nodes: int
+    node_index: int
+    control_task_id: str
+    """The task with index 0."""
 
 
 class Current:
@@ -62,7 +76,8 @@ class Current:
             raise AttributeError(name)
         values = self._values
         if name in values:
-            return values[name]
+            value = values[name]
+            return value() if name in _MADE_WHEN_ASKED else value
         if name in _OUTSIDE:
             return _OUTSIDE[name]
         why = _ELSEWHERE.get(name, "there is no such attribute")

@@ -12,7 +12,7 @@ from asyncflow.flow.decorators.project import ProjectBranch
 from asyncflow.records import fields
 from asyncflow.version import __version__
 
-__all__ = ["describe_run", "recorded_project"]
+__all__ = ["describe_run", "recorded_origin", "recorded_project"]
 
 
 def describe_run(
@@ -46,6 +46,17 @@ def describe_run(
         described["project"] = {item.name: getattr(project, item.name) for item in fields(ProjectBranch)}
         described["system_tags"] = list(project.tags)
     return described
+
+
+def recorded_origin(meta: Mapping[str, Any], *, in_place: bool) -> dict[str, Any]:  # Any: JSON-like
+    """Return what a resumed run keeps of the metadata of the run it goes on with: what started it, and where it looks.
+
+    Args:
+        meta: The run's.
+        in_place: It goes on under its own id, and so in its own namespace; a new run is in its user's.
+    """
+    kept = ("triggers", "namespace") if in_place else ("triggers",)
+    return {name: meta[name] for name in kept if name in meta}
 
 
 def recorded_project(meta: Mapping[str, Any]) -> ProjectBranch | None:  # Any: JSON-like

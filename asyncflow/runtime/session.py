@@ -257,6 +257,7 @@ def _write_parameters(request: RunRequest, home: str, run: int) -> ManifestKey:
 
 
 def _run_spec(request: RunRequest, run: int, home: str, parameters: ManifestKey) -> RunSpec:
+    namespace: str | None = request.meta.get("namespace")
     return RunSpec(
         run=run,
         flow=request.graph.flow,
@@ -265,8 +266,10 @@ def _run_spec(request: RunRequest, run: int, home: str, parameters: ManifestKey)
         parameters=parameters,
         user=request.user,
         tags=request.tags,
-        namespace=f"user:{request.user}",
+        namespace=f"user:{request.user}" if namespace is None else namespace,
+        looks_in_namespace=namespace is not None,
         origin_run=request.origin_run,
         environment={step: dict(values) for step, values in request.environment.items()},
         project=dict(request.meta.get("project") or {}),
+        triggers=tuple(request.meta.get("triggers") or ()),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from asyncflow.machine.ids import Attempt, Frame, ManifestKey
 from asyncflow.machine.outcome import ErrorInfo
@@ -27,11 +28,16 @@ class RunSpec:
     user: str
     tags: tuple[str, ...] = ()
     namespace: str | None = None
+    """Shown by `current`; empty: all runs."""
+    looks_in_namespace: bool = False
+    """The namespace was asked for: the client looks in it, too, in the run's tasks."""
     origin_run: int | None = None
     environment: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """Environment variables by step (@environment)."""
     project: dict[str, str | bool] = field(default_factory=dict[str, str | bool])
     """What `current` shows of the project that the run belongs to; empty: it belongs to none."""
+    triggers: tuple[dict[str, Any], ...] = ()  # Any: JSON-like
+    """What started the run, as recorded with it; empty: a person or a program did."""
 
 
 @record

@@ -9,9 +9,11 @@ from typing import Any
 
 from asyncflow.flow.config import configs_of
 from asyncflow.flow.current import current
+from asyncflow.flow.decorators.builtin import Parallel
 from asyncflow.flow.parameters import parameters_of
 from asyncflow.flow.parse import parse_flow
 from asyncflow.machine.graph import Transition
+from asyncflow.worker.asked import asked_of, look_in_namespace
 from asyncflow.worker.spec import RunSpec, TaskSpec
 
 __all__ = ["Surroundings", "gangs_of", "parameter_names_of"]
@@ -20,11 +22,13 @@ __all__ = ["Surroundings", "gangs_of", "parameter_names_of"]
 class Surroundings:
     """Sets `current` and the step's environment variables, and takes them back."""
 
-    __slots__ = ("_before", "_values", "_variables")
+    __slots__ = ("_before", "_run_spec", "_values", "_variables")
 
     def __init__(self, flow_class: type, run_spec: RunSpec, spec: TaskSpec) -> None:
         self._variables = run_spec.environment.get(spec.step)
         self._before: dict[str, str] | None = None
+        self._run_spec = run_spec
+        is_gang = parse_flow(flow_class).steps[spec.step].decorator(Parallel) is not None
         self._values: dict[str, Any] = {  # Any: what `current` shows
             "flow_name": run_spec.flow,
             "run_id": str(spec.run),
@@ -40,7 +44,10 @@ class Surroundings:
             "iteration": spec.iteration,
             "graph": lambda: parse_flow(flow_class).to_info(),
             **run_spec.project,
+            **asked_of(run_spec, spec, is_gang=is_gang),
         }
+        if is_gang:
+            self._values["is_parallel"] = True
 
     def enter(self) -> None:
         """Set them."""
@@ -56,7 +63,9 @@ class Surroundings:
         os.environ.update(variables)
 
     def bind_current(self) -> None:
-        """Set `current` only."""
+        """Set `current`, and where the client looks; no environment variables."""
+        if self._run_spec.looks_in_namespace:
+            look_in_namespace(self._run_spec)
         current._bind(**self._values)  # pyright: ignore[reportPrivateUsage] - made for the worker
 
     def leave(self) -> None:

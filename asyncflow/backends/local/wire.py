@@ -178,6 +178,8 @@ def pack_run(spec: RunSpec, *, spawns: bool) -> bytes:
             spec.origin_run,
             spec.environment,
             spec.project,
+            spec.looks_in_namespace,
+            spec.triggers,
         ]
     )
     return packed
@@ -186,7 +188,7 @@ def pack_run(spec: RunSpec, *, spawns: bool) -> bytes:
 def unpack_run(data: bytes) -> tuple[RunSpec, bool]:
     """Read a run's spec, and whether each task gets a fresh interpreter."""
     spawns, run, flow, flow_file, store_root, parameters, user, tags, namespace, *more = msgpack.unpackb(data)
-    origin_run, environment, project = more
+    origin_run, environment, project, looks_in_namespace, triggers = more
     spec = RunSpec(
         run=run,
         flow=flow,
@@ -199,6 +201,8 @@ def unpack_run(data: bytes) -> tuple[RunSpec, bool]:
         origin_run=origin_run,
         environment=environment,
         project=project,
+        looks_in_namespace=looks_in_namespace,
+        triggers=tuple(triggers),
     )
     return spec, spawns
 

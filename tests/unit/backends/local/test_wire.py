@@ -35,6 +35,9 @@ RUN = RunSpec(
     namespace="user:ada",
     origin_run=2,
     environment={"start": {"A": "1"}},
+    project={"project_name": "churn"},
+    looks_in_namespace=True,
+    triggers=({"type": "run", "name": "G", "id": "G/1"},),
 )
 TASK = TaskSpec(run=3, attempt=Attempt(5, 1), step="start", inputs=[ManifestKey(3, 4, 0)])
 JOIN = TaskSpec(

@@ -1,0 +1,82 @@
+"""What `current` makes when it is asked for: client objects, the gang, what started the run. Most tasks never ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from asyncflow.flow.current import Parallel
+from asyncflow.worker.spec import RunSpec, TaskSpec
+
+__all__ = ["asked_of", "look_in_namespace"]
+
+_HERE = "127.0.0.1"
+"""A gang's tasks are all on this machine."""
+
+
+def asked_of(run_spec: RunSpec, spec: TaskSpec, *, is_gang: bool) -> dict[str, Callable[[], Any]]:
+    """Return by attribute of `current` what makes it.
+
+    Args:
+        run_spec: The run.
+        spec: The attempt.
+        is_gang: The task is one of a gang.
+    """
+    made: dict[str, Callable[[], Any]] = {
+        "task": partial(_task, run_spec, spec),
+        "run": partial(_run, run_spec),
+    }
+    if is_gang:
+        made["parallel"] = partial(_parallel, run_spec, spec)
+    if run_spec.triggers:
+        made["trigger"] = partial(_trigger, run_spec)
+    return made
+
+
+def look_in_namespace(run_spec: RunSpec) -> None:
+    """Let the client look where the run was told to."""
+    from asyncflow.client.place import namespace
+
+    namespace(run_spec.namespace or None)
+
+
+def _task(run_spec: RunSpec, spec: TaskSpec) -> Any:  # Any: the client's Task, imported when asked for
+    from asyncflow.client.place import place_at
+    from asyncflow.client.tasks import Task
+
+    pathspec = f"{run_spec.flow}/{spec.run}/{spec.step}/{spec.attempt.task}"
+    return Task(pathspec, _namespace_check=False, _place=place_at(run_spec.store_root))
+
+
+def _run(run_spec: RunSpec) -> Any:  # Any: the client's Run
+    from asyncflow.client.place import place_at
+    from asyncflow.client.runs import Run
+
+    return Run(
+        f"{run_spec.flow}/{run_spec.run}", _namespace_check=False, _place=place_at(run_spec.store_root)
+    )
+
+
+def _trigger(run_spec: RunSpec) -> Any:  # Any: the client's Trigger
+    from asyncflow.client.place import place_at
+    from asyncflow.client.trigger import Trigger
+
+    return Trigger.of_records(run_spec.triggers, place_at(run_spec.store_root))
+
+
+def _parallel(run_spec: RunSpec, spec: TaskSpec) -> Parallel:
+    index = spec.index or 0
+    control = spec.attempt.task if index == 0 else _first_of_gang(run_spec, spec)
+    return Parallel(main_ip=_HERE, num_nodes=spec.width or 1, node_index=index, control_task_id=str(control))
+
+
+def _first_of_gang(run_spec: RunSpec, spec: TaskSpec) -> int:
+    """Return the task with index 0: it came to be before its siblings, so it is recorded."""
+    from asyncflow.client.place import place_at
+
+    reader = place_at(run_spec.store_root).reader
+    own = reader.task(spec.run, spec.attempt.task)
+    siblings = reader.tasks(spec.run, step=spec.step)
+    scope = None if own is None else own.scope
+    return next(one.task for one in siblings if one.scope == scope and one.position == 0)
