@@ -65,7 +65,7 @@ def test_the_idempotency_key_is_the_same_for_every_attempt_and_no_other_task() -
     ("name", "why"),
     [
         ("card", "no @card"),
-        ("run", "no client"),
+        ("run", "no flow is running"),
         ("project_name", "no @project"),
         ("nope", "no such attribute"),
     ],
