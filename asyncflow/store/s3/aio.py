@@ -135,21 +135,16 @@ class S3Objects:
 
     async def put_new(self, key: str, data: bytes) -> bool:
         """Write an object if there is none. See `Objects.put_new`."""
-        tries: list[None] = []
-
-        async def once() -> None:
-            tries.append(None)
-            await self._client.put_object(**self._requests.put(key, data, only_new=True))
-
+        # aiohttp sends a PUT again by itself when a kept connection turns out to be dead: who wrote is seen by a mark.
+        mark = os.urandom(8).hex()
+        arguments = self._requests.put(key, data, only_new=True, metadata={_MARK: mark})
         try:
-            await self._persist(once, key, "written")
+            await self._call("put_object", arguments, key, "written")
         except _Refused as refused:
             if not is_precondition(refused.problem.status, refused.problem.code):
                 raise self._told(refused.problem, key, "written") from refused
-            if len(tries) == 1:
-                return False
-            there = await self.get(key)  # perhaps our own: the answer to an earlier try was lost
-            return there is not None and there.data == data
+            there = await self.head(key)
+            return there is not None and there.metadata.get(_MARK) == mark
         return True
 
     async def put_file(self, key: str, path: str, *, only_new: bool = False) -> bool:
@@ -228,9 +223,12 @@ class S3Objects:
                         await self._parts.acquire()
                         group.start_soon(self._put_part, upload, key, file.fileno(), part, etags)
             return await self._complete(upload, key, etags, only_new=only_new)
-        except BaseException as error:
+        except BaseExceptionGroup as failures:
             await self._abort(upload, key)
-            raise _first_of(error) from None
+            raise _first_of(cast("BaseException", failures)) from None
+        except BaseException:
+            await self._abort(upload, key)
+            raise
 
     async def _put_part(
         self, upload: Arguments, key: str, fd: int, part: Part, etags: dict[int, str]
@@ -321,6 +319,8 @@ class S3Objects:
         return f"{self.url}/{key}" if key else self.url
 
 
+_MARK = "asyncflow-writer"
+"""Name of the metadata that say which call wrote an object."""
 _HEAD_FIRST_BYTES = 256 << 10
 """A file longer than that is not sent before the server was asked whether it has it."""
 

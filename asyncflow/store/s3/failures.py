@@ -120,6 +120,7 @@ _CONNECTION = (
     "IncompleteReadError",
     "ClientPayloadError",
     "AioReadTimeoutError",
+    "ProtocolError",
 )
 
 

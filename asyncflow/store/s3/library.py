@@ -37,7 +37,8 @@ def blocking_client(
 def client_errors() -> tuple[type[Exception], ...]:
     """Return what a client's calls raise: refusals, and what goes wrong on the way."""
     exceptions = _library("botocore.exceptions")
-    return (exceptions.ClientError, exceptions.BotoCoreError, OSError, TimeoutError, *_way_errors())
+    way = _library("urllib3.exceptions").HTTPError
+    return (exceptions.ClientError, exceptions.BotoCoreError, OSError, TimeoutError, way, *_way_errors())
 
 
 def _way_errors() -> tuple[type[Exception], ...]:

@@ -1,0 +1,85 @@
+"""A moto server in a process of its own, over HTTP: AWS as far as the tests need it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",  # a test server's
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+_START_S = 60
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """Start a server, give its address, and end it."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait(process, port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError("moto did not start: is moto[server] installed?")
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("moto did not listen in time")
+
+
+def client(endpoint: str, **more: Any) -> Any:  # Any: a botocore client
+    """Return a client of botocore's own, to look at what ours wrote."""
+    import botocore.session
+    from botocore.config import Config
+
+    given = {
+        "aws_access_key_id": "testing",
+        "aws_secret_access_key": "testing",
+        "region_name": "us-east-1",
+        "config": Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+        **more,
+    }
+    return botocore.session.Session().create_client("s3", endpoint_url=endpoint, **given)
+
+
+def make_bucket(endpoint: str) -> str:
+    """Make a bucket nobody has used; return its name."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    made = client(endpoint)
+    made.create_bucket(Bucket=name)
+    made.close()
+    return name
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """Return the environment of a process that is to use the server."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**kept, **KEYS, "ASYNCFLOW_S3_ENDPOINT_URL": endpoint}
