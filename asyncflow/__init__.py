@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from asyncflow.flow.config_value import ConfigValue
     from asyncflow.flow.current import current
     from asyncflow.flow.decorators.builtin import catch, environment, parallel, resources, retry, timeout
+    from asyncflow.flow.decorators.cache import cache
     from asyncflow.flow.decorators.compute import batch, kubernetes
     from asyncflow.flow.decorators.hooks import exit_hook
     from asyncflow.flow.decorators.limits import concurrency, rate_limit
@@ -100,6 +101,7 @@ __all__ = [
     "UserStepDecorator",
     "__version__",
     "batch",
+    "cache",
     "catch",
     "concurrency",
     "conda",
@@ -180,6 +182,7 @@ _HOMES = {
     "UserStepDecorator": "asyncflow.flow.decorators.user",
     "__version__": "asyncflow.version",
     "batch": "asyncflow.flow.decorators.compute",
+    "cache": "asyncflow.flow.decorators.cache",
     "catch": "asyncflow.flow.decorators.builtin",
     "concurrency": "asyncflow.flow.decorators.limits",
     "conda": "asyncflow.flow.decorators.packages",

@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, Entry] = {
     "runs": Entry("asyncflow.cli.runs", "Look at runs", "List runs, newest first."),
     "logs": Entry("asyncflow.cli.logs", "Look at runs", "Show what tasks printed."),
     "dump": Entry("asyncflow.cli.dump", "Look at runs", "Show the artifacts of a step or a task."),
+    "why": Entry("asyncflow.cli.why", "Look at runs", "Say why a task ran, or was taken over."),
     "tag": Entry("asyncflow.cli.tag", "Look at runs", "Put tags on a run, or take them off."),
     "init": Entry("asyncflow.cli.init", "Care", "Write a first flow."),
     "gc": Entry("asyncflow.cli.gc", "Care", "Remove what nobody needs from the store."),

@@ -104,7 +104,10 @@ class Story:
 
     def attempt_succeeded(self, event: ev.AttemptSucceeded) -> Sequence[Message]:
         place = self._end_attempt(event.task)
-        said = [Message(event.at, place, "Task finished successfully.")]
+        text = "Task finished successfully."
+        if event.reused is not None:
+            text = f"Task was made of the same as task {event.reused.task} of run {event.reused.run}: taken over."
+        said = [Message(event.at, place, text)]
         node = self._graph.steps.get(self._steps.pop(event.task, ""))
         if event.width is not None and node is not None and node.transition is not Transition.SPLIT:
             steps = "step" if event.width == 1 else "steps"

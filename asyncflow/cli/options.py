@@ -34,6 +34,12 @@ class RunOptions:
     keep_going: bool
     failure_grace_s: float
     isolation: str
+    cache: bool | None
+
+    @property
+    def cache_mode(self) -> str | None:
+        """As `RunRequest.cache` takes it."""
+        return None if self.cache is None else ("all" if self.cache else "none")
 
 
 def run_options() -> list[click.Option]:
@@ -77,6 +83,12 @@ def run_options() -> list[click.Option]:
             default="spawn" if sys.platform == "darwin" else "fork",
             show_default=True,
             help="How a task's process begins: a fork that has the flow imported, or a new interpreter.",
+        ),
+        click.Option(
+            ["--cache/--no-cache", "cache"],
+            default=None,
+            help="Take over the results of earlier tasks with the same code and inputs: of all steps, or of none.  "
+            "[default: of the steps with @cache]",
         ),
     ]
 

@@ -294,6 +294,7 @@ def _carry_out(plan: _Plan) -> int:
             clones=plan.clones,
             isolation=plan.options.isolation,
             async_workers=plan.options.async_workers,
+            cache=plan.options.cache_mode,
         )
 
     living = {task.task: task.step for task in plan.tasks if task.status in LIVING}

@@ -284,6 +284,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
             environment=graph.environment(),
             isolation=options.isolation,
             async_workers=options.async_workers,
+            cache=options.cache_mode,
         )
 
     return drive(flow, options, request, home=home)

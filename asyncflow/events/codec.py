@@ -76,7 +76,7 @@ _KINDS: tuple[_Kind, ...] = (
     _Kind(4, 1, ev.TaskCloned),
     _Kind(5, 1, ev.AttemptLaunched),
     _Kind(6, 1, ev.AttemptStarted),
-    _Kind(7, 1, ev.AttemptSucceeded),
+    _Kind(7, 2, ev.AttemptSucceeded),
     _Kind(8, 1, ev.AttemptFailed),
     _Kind(9, 1, ev.AttemptLost),
     _Kind(10, 1, ev.AttemptTimedOut),
@@ -233,6 +233,7 @@ def _thaw(value: object) -> object:
 
 
 _artifact = _named(ArtifactRef, len(ArtifactRef._fields))
+_manifest_key = _named(ManifestKey, len(ManifestKey._fields))
 _error = _named(ErrorInfo, len(ErrorInfo._fields))
 
 _CONVERT: dict[
@@ -248,7 +249,8 @@ _CONVERT: dict[
     "tuple[tuple[int, int], ...]": None,
     "tuple[tuple[int, int], ...] | None": None,
     "Mapping[str, Any]": _thaw,
-    "ManifestKey": _named(ManifestKey, len(ManifestKey._fields)),
+    "ManifestKey": _manifest_key,
+    "ManifestKey | None": _optional(_manifest_key),
     "Limits": _named(ev.Limits, len(ev.Limits._fields)),
     "Usage": _named(Usage, len(Usage._fields)),
     "ErrorInfo": _error,

@@ -26,7 +26,7 @@ class TaskStatus(StrEnum):
     CANCELLED = "cancelled"
     """Stopped, or never begun because the run ended before."""
     CLONED = "cloned"
-    """Taken over by reference from the run this one resumes."""
+    """Taken over: from the run this one resumes, or from one that was made of the same (@cache)."""
 
 
 LIVING = (TaskStatus.CREATED, TaskStatus.RUNNING, TaskStatus.WAITING)

@@ -142,7 +142,9 @@ class RunView:
         _set_usage(task, event.usage, event.at)
         if event.artifacts:
             self._add_artifacts(task, event.number, event.artifacts)
-        if event.caught is None:
+        if event.reused is not None:
+            self._move(task, TaskStatus.CLONED)
+        elif event.caught is None:
             self._move(task, TaskStatus.SUCCEEDED)
         else:
             _set_error(task, event.caught)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-__all__ = ["Current", "Parallel", "current", "make_current_per_task"]
+__all__ = ["READS", "Current", "Parallel", "current", "make_current_per_task"]
 
 _OUTSIDE: dict[str, Any] = {
     "flow_name": None,
@@ -43,6 +43,10 @@ _MADE_WHEN_ASKED = ("task", "run", "parallel", "trigger")
 """Of these the worker binds a function that makes them: most tasks never ask."""
 
 
+READS = "asyncflow reads"
+"""What the worker binds under this name, a dictionary, gets the names of what was asked for. No attribute's name."""
+
+
 class Parallel(NamedTuple):
     """`current.parallel`: where in its gang a task is."""
 
@@ -75,6 +79,9 @@ class Current:
         if name.startswith("__"):
             raise AttributeError(name)
         values = self._values
+        reads = values.get(READS)
+        if reads is not None:
+            reads[name] = None
         if name in values:
             value = values[name]
             return value() if name in _MADE_WHEN_ASKED else value
@@ -87,10 +94,10 @@ class Current:
         return isinstance(key, str) and self.get(key) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return (name for name in self._values if name != READS)
 
     def __dir__(self) -> list[str]:
-        return sorted({*object.__dir__(self), *_OUTSIDE, *self._values})
+        return sorted({*object.__dir__(self), *_OUTSIDE, *self})
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return an attribute's value, or the default where there is none."""
@@ -130,7 +137,9 @@ class Current:
         Raises:
             RuntimeError: No flow is running.
         """
-        graph = self._values.get("graph")
+        reads, graph = self._values.get(READS), self._values.get("graph")
+        if reads is not None:
+            reads["graph"] = None
         if graph is None:
             raise RuntimeError("current.graph is there only while a flow runs")
         return graph if isinstance(graph, Mapping) else graph()

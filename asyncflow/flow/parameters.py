@@ -54,6 +54,8 @@ RESERVED_NAMES = frozenset(
         "isolation",
         "failure-grace",
         "class",
+        "cache",
+        "no-cache",
     }
 )
 """Names that are options of `run` already; dashes and underscores are the same."""

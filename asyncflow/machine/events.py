@@ -191,6 +191,8 @@ class AttemptSucceeded:
     """Scope in which this success counts as an arrival, when the next step is the join."""
     artifacts: tuple[ArtifactRef, ...] = ()
     usage: Usage = Usage()
+    reused: ManifestKey | None = None
+    """The earlier result that was taken over in place of running the step (@cache)."""
 
 
 @record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from asyncflow.machine.ids import ManifestKey
 from asyncflow.records import record
 
 __all__ = ["ArtifactRef", "ErrorInfo", "Failed", "Outcome", "Succeeded", "Usage"]
@@ -60,6 +61,8 @@ class Succeeded:
     """The failure that @catch turned into a value, else None."""
     artifacts: tuple[ArtifactRef, ...] = ()
     usage: Usage = Usage()
+    reused: ManifestKey | None = None
+    """The earlier result that was taken over, so that no code ran; None: the step ran."""
 
 
 @record

@@ -23,6 +23,7 @@ from asyncflow.records import field, record
 from asyncflow.store import sweep
 from asyncflow.store.layout import DATABASE, run_directory
 from asyncflow.store.local import LocalStore
+from asyncflow.store.memos import forget_runs
 
 __all__ = ["Cleaned", "Keeping", "clean"]
 
@@ -98,6 +99,8 @@ def clean(home: str, keeping: Keeping, *, grace_s: float = 60.0, is_dry: bool = 
                 cleaned.runs.append(run)
         left = known_runs(db) - (set(cleaned.runs) if is_dry else set())
         _remove_directories(home, left, cleaned, before=before, is_dry=is_dry)
+        if not is_dry:
+            forget_runs(home, left.__contains__)
         named = sweep.named_digests(home, sorted(left))
         digests = LocalStore(home).digests()
         cleaned.blobs = sweep.sweep_blobs(home, digests, named, before=before, is_dry=is_dry)

@@ -15,6 +15,7 @@ import anyio.to_thread
 
 from asyncflow.backends.base import Backend, LogSink
 from asyncflow.errors import RunIsElsewhere
+from asyncflow.flow.parse import parse_flow
 from asyncflow.machine.commands import Command
 from asyncflow.machine.events import Event, Limits, RunStatus
 from asyncflow.machine.evolve import fold
@@ -77,6 +78,8 @@ class RunRequest:
     isolation: str = "fork"
     async_workers: int = 1
     """How many processes share the tasks of async steps."""
+    cache: str | None = None
+    """`all`: as if every step had @cache; `none`: results are noted, but none is taken over. None: as the steps say."""
 
 
 @record
@@ -214,13 +217,42 @@ class _Session:
         )
         backend = self.host.share(local, inbox)
         try:
-            yield backend
+            async with self._cached(backend, spec, inbox) as cached:
+                yield cached
         finally:
             with anyio.move_on_after(CLOSE_S, shield=True):
                 await backend.aclose()
 
+    @asynccontextmanager
+    async def _cached(self, backend: Backend, spec: RunSpec, inbox: Inbox) -> AsyncGenerator[Backend]:
+        """Put what earlier tasks have made in front of a backend, if the flow asks for it."""
+        request = self.request
+        if request.cache != "all" and not _asks_for_cache(request.flow):
+            yield backend
+            return
+        from asyncflow.runtime.caching import CachedBackend, cached_steps  # only for flows that have some
+
+        async with anyio.create_task_group() as group:
+            yield CachedBackend(
+                backend,
+                cached_steps(request.flow, request.cache),
+                request.flow,
+                spec,
+                takes_over=request.cache != "none",
+                inbox=inbox,
+                clock=self.host.clock,
+                group=group,
+            )
+            group.cancel_scope.cancel()
+
     async def _keep_lease(self, run: int, driver: Driver) -> None:
         await keep_lease(self.host.log, run, state=driver.state, inbox=driver.inbox, clock=self.host.clock)
+
+
+def _asks_for_cache(flow_class: type) -> bool:
+    return any(
+        one.name == "cache" for info in parse_flow(flow_class).steps.values() for one in info.decorators
+    )
 
 
 def _to_repeat(state: RunState, adopted: Sequence[Fact]) -> tuple[Command, ...]:

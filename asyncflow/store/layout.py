@@ -5,6 +5,7 @@
   blobs/<2 hex>/<38 hex>        content-addressed, written once
   runs/<run>/<task // 1000>.manifests      a pack: the manifests of a thousand tasks, appended
              <task // 1000>/<task>.<attempt>.log
+  memos/<40 hex>                for each step's code, what results were made of (@cache)
   tmp/                          files being written
   locks/                        empty files, locked while the store is cleaned and blobs are used again
 """
@@ -20,6 +21,8 @@ __all__ = [
     "blob_path",
     "gc_lock_path",
     "log_path",
+    "memo_path",
+    "memos_directory",
     "pack_path",
     "run_directory",
     "task_directory",
@@ -56,6 +59,16 @@ def log_path(root: str, run: int, task: int, attempt: int) -> str:
 def temporary_directory(root: str) -> str:
     """Return the directory of files being written."""
     return f"{root}/{TEMPORARY}"
+
+
+def memos_directory(root: str) -> str:
+    """Return the directory of what results were made of."""
+    return f"{root}/memos"
+
+
+def memo_path(root: str, base: str) -> str:
+    """Return the path of the results of one step's code; `base` is its digest."""
+    return f"{root}/memos/{base}"
 
 
 def gc_lock_path(root: str, name: str) -> str:

@@ -104,3 +104,9 @@ class Manifest(NamedTuple):
     host: str = ""
     pid: int = 0
     version: int = MANIFEST_VERSION
+    reads: tuple[str, ...] = ()
+    """What the attempt read of what it was given; see `asyncflow.store.reads`."""
+    reused: tuple[int, int, int] | None = None
+    """Run, task and attempt whose result was taken over (@cache); None: the step ran."""
+    code: str | None = None
+    """The blob that tells the step's code and settings, of a step with @cache."""

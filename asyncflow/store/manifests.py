@@ -57,6 +57,8 @@ def _manifest(data: _Data) -> Manifest:
         items=_items(plain.items),
         error=_error(plain.error),
         caught=_error(plain.caught),
+        reads=tuple(plain.reads),
+        reused=None if plain.reused is None else tuple(plain.reused),
     )
 
 

@@ -161,6 +161,8 @@ def _digests(manifest: Manifest) -> Iterator[str]:
             yield artifact.digest
     if manifest.items is not None:
         yield manifest.items.digest
+    if manifest.code is not None:
+        yield manifest.code
     for frame in manifest.frames:
         if frame.items is not None:
             yield frame.items.digest

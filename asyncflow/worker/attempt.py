@@ -35,13 +35,14 @@ from asyncflow.flow.spec import artifacts_of
 from asyncflow.machine.outcome import ErrorInfo, Failed, Outcome, Succeeded
 from asyncflow.records import compile_now
 from asyncflow.store.local import LocalStore
-from asyncflow.store.manifest import ArtifactRecord, Manifest
+from asyncflow.store.manifest import MANIFEST_VERSION, ArtifactRecord, Manifest
 from asyncflow.worker.binding import Binding, Origins
 from asyncflow.worker.problems import info_of, record_of
 from asyncflow.worker.report import artifact_refs
 from asyncflow.worker.spec import RunSpec, TaskSpec
 from asyncflow.worker.surroundings import Surroundings, gangs_of, parameter_names_of
 from asyncflow.worker.timeout import time_limit
+from asyncflow.worker.tracing import note_result
 from asyncflow.worker.transition import Handover, SwitchError, handover_of, static_handover
 from asyncflow.worker.usage import Meter
 
@@ -253,29 +254,34 @@ class Prepared:
         spec, handover, failure, usage = self._spec, self._handover, self._failure, meter.read()
         is_ok = failure is None or self._is_caught()
         record = None if failure is None else record_of(failure)
-        self._store.write_manifest(
-            Manifest(
-                self._run_spec.flow,
-                spec.run,
-                spec.step,
-                spec.attempt.task,
-                spec.attempt.number,
-                is_ok,
-                artifacts,
-                binding.frames,
-                handover.next,
-                handover.width,
-                handover.items,
-                handover.variable,
-                handover.chosen,
-                spec.iteration,
-                record if is_ok else None,
-                None if is_ok else record,
-                *usage,
-                self._host,
-                os.getpid(),
-            )
+        manifest = Manifest(
+            self._run_spec.flow,
+            spec.run,
+            spec.step,
+            spec.attempt.task,
+            spec.attempt.number,
+            is_ok,
+            artifacts,
+            binding.frames,
+            handover.next,
+            handover.width,
+            handover.items,
+            handover.variable,
+            handover.chosen,
+            spec.iteration,
+            record if is_ok else None,
+            None if is_ok else record,
+            *usage,
+            self._host,
+            os.getpid(),
+            MANIFEST_VERSION,
+            (*self._surroundings.reads(), *binding.reads()),
+            None,
+            None if spec.cache is None else spec.cache.code,
         )
+        self._store.write_manifest(manifest)
+        if spec.cache is not None and failure is None:
+            note_result(spec.cache, manifest, self._surroundings.given(self._store, binding))
         refs = artifact_refs(artifacts)
         if failure is not None and not is_ok:
             return Failed(error=failure, artifacts=refs, usage=usage)

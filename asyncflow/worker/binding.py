@@ -10,7 +10,7 @@ from asyncflow.machine.ids import ManifestKey
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord, FrameRecord, Manifest
 from asyncflow.worker.frames import Frames, frames_below
-from asyncflow.worker.inputs import Inputs
+from asyncflow.worker.inputs import Inputs, note_merge, reads_of
 from asyncflow.worker.merge import merged_artifacts
 from asyncflow.worker.spec import TaskSpec
 
@@ -22,7 +22,7 @@ _SCALARS = (int, float, str, bytes, bool, type(None))
 class Binding:
     """A task as its flow object sees it (`asyncflow.flow.binding.TaskBinding`)."""
 
-    __slots__ = ("_frames", "_scalars", "_store", "frames", "inherited", "inputs")
+    __slots__ = ("_begun", "_frames", "_read", "_scalars", "_store", "frames", "inherited", "inputs")
 
     def __init__(
         self,
@@ -40,19 +40,25 @@ class Binding:
         """None: the step is no join."""
         self._frames = Frames(store, frames, gangs)
         self._scalars: dict[str, object] = {}
+        self._read: dict[str, None] = {}
+        self._begun: dict[str, ArtifactRecord] | None = None
 
     @property
     def input(self) -> Any:  # Any: the user's object
         """The foreach item of the innermost foreach level; None outside a foreach."""
+        self._read["input"] = None
         return self._frames.input
 
     @property
     def index(self) -> int | None:
         """Index in the innermost foreach; None outside a foreach."""
+        self._read["index"] = None
         return self._frames.index
 
     def load(self, name: str) -> Any:  # Any: the user's object
         """Return an inherited artifact or parameter. Raises KeyError if there is none, StoreError if it is damaged."""
+        if self._begun is None or name in self._begun or name not in self.inherited:
+            self._read[name] = None
         value = self._store.load(self.inherited[name], name=name)
         if type(value) in _SCALARS:
             self._scalars[name] = value
@@ -68,7 +74,20 @@ class Binding:
 
     def foreach_stack(self) -> list[tuple[int, int, Any]]:
         """(index, number of splits, value) per foreach level, outermost first."""
+        self._read["foreach_stack"] = None
         return self._frames.stack()
+
+    @property
+    def begun(self) -> dict[str, ArtifactRecord]:
+        """What the task began with, without what it merged since."""
+        return self.inherited if self._begun is None else self._begun
+
+    def reads(self) -> list[str]:
+        """Return what the step read until now, sorted; see `asyncflow.store.reads`."""
+        found = [f"self.{name}" for name in self._read]
+        if self.inputs is not None:
+            found += reads_of(self.inputs)
+        return sorted(found)
 
     def merge(
         self,
@@ -86,6 +105,9 @@ class Binding:
             )
         taken = {**flow.__dict__, **self.inherited}
         merged = merged_artifacts(inputs, taken=taken, include=include, exclude=exclude)
+        note_merge(inputs, include, [*exclude, *taken])
+        if self._begun is None:
+            self._begun = dict(self.inherited)
         self.inherited |= _as_inherited(merged)
 
     def is_untouched(self, name: str, value: object) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType, MethodType
 from typing import Any, NoReturn, overload
 
 from asyncflow.machine.ids import ManifestKey
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import Manifest
+from asyncflow.store.reads import of_inputs
 from asyncflow.worker.frames import Frames
 
-__all__ = ["Input", "Inputs", "manifest_of"]
+__all__ = ["Input", "Inputs", "manifest_of", "note_merge", "reads_of"]
 
 _SOURCE = "__asyncflow_source__"  # no name a user gives an artifact
 _NO_PICKLE = (
@@ -20,17 +21,49 @@ _NO_PICKLE = (
 )
 
 
+class _Common:
+    """What the branches of a join share, and what was read of them."""
+
+    __slots__ = ("_read", "flow_class", "gangs", "store")
+
+    def __init__(self, flow_class: type, store: LocalStore, gangs: frozenset[str]) -> None:
+        self.flow_class = flow_class
+        self.store = store
+        self.gangs = gangs
+        self._read: dict[str, dict[int, None]] = {}
+
+    def note(self, name: str, position: int) -> None:
+        read = self._read.get(name)
+        if read is None:
+            read = self._read[name] = {}
+        read[position] = None
+
+    def reads(self, width: int) -> list[str]:
+        return ["inputs", *(of_inputs(name, read, width) for name, read in self._read.items())]
+
+
 class _Source:
     """Where a branch's artifacts come from; its manifest is read once, when first asked for."""
 
-    __slots__ = ("_manifest", "flow_class", "gangs", "key", "store")
+    __slots__ = ("_common", "_manifest", "key", "position")
 
-    def __init__(self, flow_class: type, store: LocalStore, key: ManifestKey, gangs: frozenset[str]) -> None:
-        self.flow_class = flow_class
-        self.store = store
+    def __init__(self, common: _Common, position: int, key: ManifestKey) -> None:
+        self._common = common
+        self.position = position
         self.key = key
-        self.gangs = gangs
         self._manifest: Manifest | None = None
+
+    @property
+    def flow_class(self) -> type:
+        return self._common.flow_class
+
+    @property
+    def store(self) -> LocalStore:
+        return self._common.store
+
+    def note(self, name: str) -> None:
+        """Note that something of the branch is read."""
+        self._common.note(name, self.position)
 
     @property
     def manifest(self) -> Manifest:
@@ -40,7 +73,7 @@ class _Source:
 
     @property
     def frames(self) -> Frames:
-        return Frames(self.store, self.manifest.frames, self.gangs)
+        return Frames(self.store, self.manifest.frames, self._common.gangs)
 
 
 class Input:
@@ -52,16 +85,22 @@ class Input:
     @property
     def index(self) -> int | None:
         """Its position in the innermost foreach; None outside a foreach."""
-        return _source_of(self).frames.index
+        source = _source_of(self)
+        source.note("index()")
+        return source.frames.index
 
     @property
     def input(self) -> Any:  # Any: the user's object
         """Its item of the innermost foreach; None outside a foreach."""
-        return _source_of(self).frames.input
+        source = _source_of(self)
+        source.note("input()")
+        return source.frames.input
 
     def foreach_stack(self) -> list[tuple[int, int, Any]]:  # Any: the user's objects
         """Return (index, number of splits, value) of each foreach around it, outermost first."""
-        return _source_of(self).frames.stack()
+        source = _source_of(self)
+        source.note("foreach_stack()")
+        return source.frames.stack()
 
     @property
     def name(self) -> str:
@@ -72,6 +111,7 @@ class Input:
         if name.startswith("__"):
             raise AttributeError(name)
         source = _source_of(self)
+        source.note(name)
         record = source.manifest.artifacts.get(name)
         if record is not None:
             value = self.__dict__[name] = source.store.load(record, name=name)
@@ -116,6 +156,20 @@ def manifest_of(branch: Input) -> Manifest:
     return _source_of(branch).manifest
 
 
+def note_merge(inputs: Iterable[object], include: Sequence[str], exclude: Iterable[str]) -> None:
+    """Note that artifacts of branches are taken over: some by name, or all but some."""
+    names = include or [f"*!{','.join(sorted(dict.fromkeys(exclude)))}"]
+    for branch in inputs:
+        if isinstance(branch, Input):
+            for name in names:
+                _source_of(branch).note(name)
+
+
+def reads_of(inputs: Inputs) -> list[str]:
+    """Return what was read of a join's inputs; see `asyncflow.store.reads`."""
+    return inputs._common.reads(len(inputs))  # pyright: ignore[reportPrivateUsage] - a step may be called as a method
+
+
 class Inputs(Sequence[Input]):
     """The branches of a join: of a foreach by index, of a static split in the order of `self.next`.
 
@@ -125,10 +179,8 @@ class Inputs(Sequence[Input]):
     def __init__(
         self, flow_class: type, store: LocalStore, keys: Sequence[ManifestKey], gangs: frozenset[str]
     ) -> None:
-        self._flow_class = flow_class
-        self._store = store
+        self._common = _Common(flow_class, store, gangs)
         self._keys = keys
-        self._gangs = gangs
         self._made: dict[int, Input] = {}
 
     def __len__(self) -> int:
@@ -156,6 +208,7 @@ class Inputs(Sequence[Input]):
             raise AttributeError(step)
         found: dict[str, None] = {}
         for position in range(len(self._keys) - 1, -1, -1):
+            self._common.note("step()", position)
             branch = self._at(position)
             came_from = manifest_of(branch).step
             if came_from == step:
@@ -176,6 +229,5 @@ class Inputs(Sequence[Input]):
         branch = self._made.get(position)
         if branch is None:
             key = self._keys[position]
-            source = _Source(self._flow_class, self._store, key, self._gangs)
-            branch = self._made[position] = Input(source)
+            branch = self._made[position] = Input(_Source(self._common, position, key))
         return branch

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 
 from asyncflow.errors import InternalError
-from asyncflow.machine.ids import Attempt
+from asyncflow.machine.ids import Attempt, ManifestKey
 from asyncflow.machine.outcome import ArtifactRef, ErrorInfo, Failed, Outcome, Succeeded, Usage
 from asyncflow.store.manifest import ArtifactRecord, Manifest
 from asyncflow.worker.problems import info_from
@@ -64,6 +64,7 @@ def outcome_of(manifest: Manifest) -> Outcome:
         caught=None if manifest.caught is None else info_from(manifest.caught),
         artifacts=refs,
         usage=usage,
+        reused=None if manifest.reused is None else ManifestKey(*manifest.reused),
     )
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncflow.machine.ids import Attempt, Frame, ManifestKey
 from asyncflow.machine.outcome import ErrorInfo
 from asyncflow.records import field, record
 
-__all__ = ["RunSpec", "TaskSpec"]
+__all__ = ["CacheSpec", "RunSpec", "TaskSpec"]
+
+
+class CacheSpec(NamedTuple):
+    """What is known beforehand of what a task's result is made of (@cache)."""
+
+    base: str
+    """Digest of the step's code and settings."""
+    code: str
+    """The blob that tells them."""
+    ignore: tuple[str, ...] = ()
+    """What it may read without that it counts."""
 
 
 @record
@@ -62,3 +73,5 @@ class TaskSpec:
     max_retries: int = 0
     is_async: bool = False
     """Runs on the event loop of a worker that it shares with others."""
+    cache: CacheSpec | None = None
+    """None: nobody will take over its result."""

@@ -16,6 +16,7 @@ BROAD_EXCEPT_ALLOWED = (
     "asyncflow/engine/embedded.py",  # what becomes of one run is told by its `wait`
     "asyncflow/events/bus.py",  # a subscriber's callback
     "asyncflow/flow/failure.py",  # pickling runs the user's code
+    "asyncflow/flow/reach.py",  # as above
     "asyncflow/runtime/exit_hook_main.py",  # the user's code
     "asyncflow/runtime/perform.py",  # a command's failure is a fact
     "asyncflow/store/unpicklable.py",  # the user's own pickling code, asked again to find the culprit

@@ -18,7 +18,7 @@ import msgpack
 
 from asyncflow.machine.ids import Attempt, Frame, ManifestKey
 from asyncflow.machine.outcome import ErrorInfo
-from asyncflow.worker.spec import RunSpec, TaskSpec
+from asyncflow.worker.spec import CacheSpec, RunSpec, TaskSpec
 
 __all__ = [
     "MARKER",
@@ -225,6 +225,7 @@ def pack_task(spec: TaskSpec) -> bytes:
             spec.fallback,
             spec.timeout_s,
             spec.max_retries,
+            spec.cache,
         ]
     )
     return packed
@@ -234,7 +235,7 @@ def unpack_task(data: bytes) -> TaskSpec:
     """Read a task's spec."""
     fields: list[Any] = msgpack.unpackb(data)  # Any: as msgpack gives them
     run, attempt, step, inputs, split, index, width, frames, iteration, catches, fallback, *rest = fields
-    timeout_s, max_retries = rest
+    timeout_s, max_retries, cached = rest
     return TaskSpec(
         run=run,
         attempt=Attempt(*attempt),
@@ -249,6 +250,7 @@ def unpack_task(data: bytes) -> TaskSpec:
         fallback=None if fallback is None else _error(fallback),
         timeout_s=timeout_s,
         max_retries=max_retries,
+        cache=None if cached is None else CacheSpec(cached[0], cached[1], tuple(cached[2])),
     )
 
 

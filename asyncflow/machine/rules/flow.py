@@ -109,6 +109,7 @@ def accept_success(turn: TurnUnderWay, task: TaskState, outcome: Succeeded) -> N
             arrived=arrived,
             artifacts=outcome.artifacts,
             usage=outcome.usage,
+            reused=outcome.reused,
         )
     )
     if state.stopping is not None:

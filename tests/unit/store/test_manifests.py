@@ -51,6 +51,9 @@ FULL = Manifest(
     max_rss_bytes=1 << 33,
     host="box",
     pid=77,
+    reads=("self.x", "current.run_id"),
+    reused=(1, 2, 0),
+    code="ee" * 20,
 )
 SMALL = Manifest(flow="G", run=1, step="start", task=1, attempt=0, is_ok=False)
 
