@@ -227,6 +227,9 @@ class _Walk:
                 return
 
     def _note(self, label: str, digest: str, source: str) -> None:
+        """Tell of a piece; of two that have one name, such as a function and what wraps it, the second gets another."""
+        while self.pieces.get(label, (digest,))[0] != digest:
+            label += "'"
         self.pieces[label] = Piece(digest, source)
 
 

@@ -2,6 +2,8 @@
 
     memos/<base>        a line a result: KEY RUN TASK ATTEMPT MADE_AT READ READ ...
 
+Each line is written with a line break in front, too, so that one that was cut off spoils no other.
+
 A hint and no more: what a line names is looked at before it is used, a line that cannot be read is skipped, and without
 the file everything runs.
 """
@@ -43,7 +45,7 @@ def note(root: str, base: str, key: str, memo: Memo, reads: Sequence[str]) -> No
         return
     path = memo_path(root, base)
     try:
-        _append(path, f"{line}\n".encode("utf-8", "surrogatepass"))
+        _append(path, f"\n{line}\n".encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise write_failure(error, path, "What a result was made of") from error
 
@@ -101,7 +103,7 @@ class Memos:
     def _take_all(self, data: bytes) -> None:
         whole = data.rfind(b"\n") + 1
         self._position += whole
-        for line in data[:whole].decode("utf-8", "surrogatepass").splitlines():
+        for line in filter(None, data[:whole].decode("utf-8", "replace").split("\n")):
             self._lines += 1
             self._take(line)
         if self._lines > _MANY_LINES and self._lines > _REPEATED * len(self._found):
@@ -148,7 +150,7 @@ def forget_runs(root: str, is_there: Callable[[int], bool]) -> None:
 
 
 def _rewrite(root: str, path: str, is_there: Callable[[int], bool]) -> None:
-    with open(path, encoding="utf-8", errors="surrogatepass") as file:
+    with open(path, encoding="utf-8", errors="replace") as file:
         lines = file.read().splitlines(keepends=True)
     kept: dict[str, str] = {}
     for line in lines:
@@ -161,7 +163,7 @@ def _rewrite(root: str, path: str, is_there: Callable[[int], bool]) -> None:
     elif len(kept) < len(lines):
         fd, written = temporary(root)
         try:
-            write_all(fd, ["".join(kept.values()).encode("utf-8", "surrogatepass")])
+            write_all(fd, ["".join(kept.values()).encode("utf-8", "backslashreplace")])
             os.close(fd)
             publish(written, path)
         except BaseException:
