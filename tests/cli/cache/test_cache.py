@@ -188,7 +188,8 @@ def test_a_gang_is_not_cached_and_said_so(tmp_path: Path) -> None:
     (tmp_path / "gang.py").write_text(GANG)
     refused = place.run("run", "gang.py")
     assert refused.code == 1
-    assert "@cache" in refused.stderr and "members work together" in refused.stderr
+    assert "@cache" in refused.stderr
+    assert "members work together" in refused.stderr
 
 
 GANG = """
