@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         default_namespace,
         get_metadata,
         get_namespace,
+        inspect_spin,
         metadata,
         namespace,
     )
@@ -115,6 +116,7 @@ __all__ = [
     "exit_hook",
     "get_metadata",
     "get_namespace",
+    "inspect_spin",
     "kubernetes",
     "metadata",
     "namespace",
@@ -196,6 +198,7 @@ _HOMES = {
     "exit_hook": "asyncflow.flow.decorators.hooks",
     "get_metadata": "asyncflow.client.place",
     "get_namespace": "asyncflow.client.place",
+    "inspect_spin": "asyncflow.client.place",
     "kubernetes": "asyncflow.flow.decorators.compute",
     "metadata": "asyncflow.client.place",
     "namespace": "asyncflow.client.place",

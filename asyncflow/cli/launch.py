@@ -34,6 +34,7 @@ __all__ = [
     "check_resources",
     "describe",
     "drive",
+    "drive_quietly",
     "exit_code_of",
     "limits_of",
     "tell_cancelled",
@@ -146,6 +147,16 @@ def drive(
         flow, options, make_request, lambda request: _make_ui(ui, request.graph, steps), home=home, run=run
     )
     return _tell_end(ended, home)
+
+
+def drive_quietly(
+    flow: ChosenFlow, options: RunOptions, make_request: Callable[[], RunRequest], *, home: str, ui: str
+) -> int:
+    """Drive a run to its end and show it as `ui` says, without a word on what to do next; return the exit code."""
+    ended = _drive(
+        flow, options, make_request, lambda request: _make_ui(ui, request.graph, None), home=home, run=None
+    )
+    return exit_code_of(ended)
 
 
 def _drive(

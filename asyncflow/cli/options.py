@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.flow_file import with_option
-from asyncflow.records import record
+from asyncflow.records import fields, record
 
-__all__ = ["RunOptions", "check_run_id_file", "run_options"]
+__all__ = ["RunOptions", "check_run_id_file", "default_options", "run_options"]
 
 _LONGEST_TAG = 500
 
@@ -91,6 +92,13 @@ def run_options() -> list[click.Option]:
             "[default: of the steps with @cache]",
         ),
     ]
+
+
+def default_options(given: Mapping[str, Any]) -> RunOptions:  # Any: what click parsed
+    """Return the options of a command that has some of them only; the others are as if they were not given."""
+    with click.Command("run", params=[*run_options()]).make_context("run", []) as context:
+        known = {**context.params, **given}
+    return RunOptions(**{item.name: known[item.name] for item in fields(RunOptions)})
 
 
 def _file_options() -> list[click.Option]:

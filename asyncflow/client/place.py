@@ -23,6 +23,7 @@ __all__ = [
     "default_namespace",
     "get_metadata",
     "get_namespace",
+    "inspect_spin",
     "metadata",
     "namespace",
     "place_at",
@@ -114,6 +115,24 @@ def default_namespace() -> str:
     """Go back to looking at one's own runs; return that namespace."""
     _Global.namespace, _Global.is_namespace_set = None, False
     return _of_user()
+
+
+def inspect_spin(datastore_root: str | None = None) -> str:
+    """Look, from now on, at what `spin --persist` has kept; return where that is, as `metadata` does.
+
+    Args:
+        datastore_root: The store's directory, or one that has it. None: the store that commands use here.
+
+    Raises:
+        UserError: Nothing was spun there and kept.
+    """
+    home = find_home(datastore_root, is_named=datastore_root is None)
+    place = f"{home or os.path.abspath(datastore_root or STORE_DIRECTORY)}/spin"
+    if not os.path.isdir(place):
+        raise UserError(
+            f"Nothing that was spun is kept in {place}", hint="asyncflow spin FLOW.py STEP --persist"
+        )
+    return metadata(place)
 
 
 def metadata(where: str) -> str:

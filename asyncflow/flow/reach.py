@@ -9,24 +9,23 @@ made at run time, `importlib`, a plug-in.
 
 from __future__ import annotations
 
-import dis
 import functools
 import hashlib
 import inspect
-import linecache
 import os
 import pickle
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
+from asyncflow.flow.bytecode import code_digest, imports_of, source_of, text_digest, used_names
 from asyncflow.flow.decorators.user import Wrapping
 from asyncflow.flow.parameters import ReadOnly
 from asyncflow.flow.steps import mark_of
 
-__all__ = ["Piece", "code_digest", "reached_code"]
+__all__ = ["Piece", "reached_code"]
 
 _LITERALS = (str, bytes, int, float, complex, bool, type(None))
 _CONTAINERS = (list, tuple, set, frozenset)
@@ -57,11 +56,6 @@ def reached_code(flow_class: type, step: str) -> dict[str, Piece]:
     return dict(sorted(walk.pieces.items()))
 
 
-def code_digest(code: CodeType) -> str:
-    """Return a digest of what the code does, whatever its lines, comments and docstring are."""
-    return _digest(repr(_plain(code)))
-
-
 class _Walk:
     """Follows names from piece to piece; each is looked at once."""
 
@@ -74,7 +68,7 @@ class _Walk:
     def value(self, label: str, value: Any) -> None:  # Any: whatever a name stands for
         """Look at what a name of the user's stands for."""
         if isinstance(value, _LITERALS):
-            self._note(label, _digest(repr(value)), repr(value))
+            self._note(label, text_digest(repr(value)), repr(value))
         elif id(value) not in self._seen:
             self._seen[id(value)] = value
             self._object(label, value)
@@ -84,7 +78,9 @@ class _Walk:
         code = getattr(function, "__code__", None)
         if isinstance(function, FunctionType) and code is not None:
             if _is_users(code.co_filename):
-                self._note(f"{function.__module__}:{function.__qualname__}", code_digest(code), _source(code))
+                self._note(
+                    f"{function.__module__}:{function.__qualname__}", code_digest(code), source_of(code)
+                )
                 self._names(code, function.__globals__, function.__module__)
                 for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
                     self._inner(f"a default of {function.__qualname__}", default)
@@ -106,7 +102,7 @@ class _Walk:
         except (OSError, SyntaxError, ValueError):
             return
         self._note(label, code_digest(code), text.decode("utf-8", "replace"))
-        for name in _imports(code):
+        for name in imports_of(code):
             self._imported(name, os.path.dirname(path))
 
     # Kinds of values
@@ -136,7 +132,7 @@ class _Walk:
         several = list(items)
         if all(_is_plain(item) for item in several[:_MOST_ITEMS]):
             text = repr(sorted(several, key=repr) if isinstance(value, set | frozenset) else several)
-            self._note(label, _digest(text), text[:2000])
+            self._note(label, text_digest(text), text[:2000])
             return
         for at, item in enumerate(several[:_MOST_ITEMS]):
             self._inner(f"{label}[{at}]", item)
@@ -178,7 +174,7 @@ class _Walk:
     # Names in code
 
     def _names(self, code: CodeType, scope: Mapping[str, Any], module: str) -> None:  # Any: a module's names
-        for used in _used(code):
+        for used in used_names(code):
             if used.kind == "import":
                 self._imported(used.chain[0], os.path.dirname(code.co_filename))
             elif used.kind == "global" and used.chain[0] in scope:
@@ -233,94 +229,10 @@ class _Walk:
         self.pieces[label] = Piece(digest, source)
 
 
-class _Use(NamedTuple):
-    kind: str
-    """`global`, `attribute` or `import`."""
-    chain: tuple[str, ...]
-    """A name, and for a global the attributes that are asked of it directly."""
-
-
-def _used(code: CodeType) -> Iterator[_Use]:
-    """Yield the names that code uses, that of nested functions too."""
-    for inner in _nested(code):
-        chain: list[str] = []
-        for instruction in dis.get_instructions(inner):
-            name = instruction.opname
-            is_attribute = name in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
-            if chain and is_attribute:
-                chain.append(instruction.argval)
-            elif chain and name not in ("CACHE", "PUSH_NULL"):
-                yield _Use("global", tuple(chain))
-                chain = []
-            if name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_CLASSDEREF"):
-                if chain:
-                    yield _Use("global", tuple(chain))
-                chain = [instruction.argval]
-            elif is_attribute:
-                yield _Use("attribute", (instruction.argval,))
-            elif name == "IMPORT_NAME":
-                yield _Use("import", (instruction.argval,))
-        if chain:
-            yield _Use("global", tuple(chain))
-
-
-def _imports(code: CodeType) -> Iterator[str]:
-    return (used.chain[0] for used in _used(code) if used.kind == "import")
-
-
-def _nested(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _nested(constant)
-
-
-def _plain(code: CodeType) -> tuple[object, ...]:
-    """Return what makes the code, as plain values in an order that never changes."""
-    constants: list[object] = list(code.co_consts)
-    if constants and isinstance(constants[0], str) and not _loads_first(code):
-        constants[0] = None  # the docstring
-    return (
-        code.co_name,
-        code.co_code,
-        tuple(_constant(constant) for constant in constants),
-        code.co_names,
-        code.co_varnames,
-        code.co_freevars,
-        code.co_cellvars,
-        code.co_argcount,
-        code.co_posonlyargcount,
-        code.co_kwonlyargcount,
-        code.co_flags,
-    )
-
-
-def _loads_first(code: CodeType) -> bool:
-    return any(
-        instruction.arg == 0 and instruction.opname in ("LOAD_CONST", "RETURN_CONST", "KW_NAMES")
-        for instruction in dis.get_instructions(code)
-    )
-
-
-def _constant(constant: object) -> object:
-    if isinstance(constant, CodeType):
-        return _plain(constant)
-    if isinstance(constant, frozenset):
-        return sorted(map(repr, constant))  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-    return (type(constant).__name__, repr(constant))
-
-
 def _is_plain(item: object) -> bool:
     if isinstance(item, tuple | list):
         return all(_is_plain(part) for part in item)  # pyright: ignore[reportUnknownVariableType]
     return isinstance(item, _LITERALS)
-
-
-def _source(code: CodeType) -> str:
-    last = max((line for _, _, line in code.co_lines() if line is not None), default=code.co_firstlineno)
-    for inner in _nested(code):
-        last = max([last, *(line for _, _, line in inner.co_lines() if line is not None)])
-    return "".join(linecache.getlines(code.co_filename)[code.co_firstlineno - 1 : last])
 
 
 def _file_of(kind: type) -> str:
@@ -345,10 +257,6 @@ def _places() -> tuple[str, ...]:
     found = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"]]
     found += [place for place in sys.path if place.endswith(("site-packages", "dist-packages"))]
     return tuple(dict.fromkeys(os.path.realpath(place) for place in found))
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
 
 
 _OF_EVERY_CLASS = frozenset(

@@ -78,6 +78,8 @@ class RunRequest:
     isolation: str = "fork"
     async_workers: int = 1
     """How many processes share the tasks of async steps."""
+    in_front: Callable[[Backend], Backend] = lambda backend: backend
+    """Puts something in front of the run's backend. By default nothing."""
     cache: str | None = None
     """`all`: as if every step had @cache; `none`: results are noted, but none is taken over. None: as the steps say."""
 
@@ -215,7 +217,7 @@ class _Session:
             isolation=self.request.isolation,
             async_workers=self.request.async_workers,
         )
-        backend = self.host.share(local, inbox)
+        backend = self.request.in_front(self.host.share(local, inbox))
         try:
             async with self._cached(backend, spec, inbox) as cached:
                 yield cached

@@ -24,6 +24,7 @@ from asyncflow.store.packs import Pack
 
 __all__ = [
     "Swept",
+    "digests_of",
     "named_digests",
     "one_sweep",
     "remove_run_directory",
@@ -145,7 +146,7 @@ def _note_pack(path: str, found: set[bytes]) -> None:
     try:
         bodies = pack.bodies()
         for body in bodies:
-            found.update(bytes.fromhex(digest) for digest in _digests(decode_manifest(body)))
+            found.update(bytes.fromhex(digest) for digest in digests_of(decode_manifest(body)))
     except ValueError as error:
         raise StoreError(
             f"A manifest in {path} cannot be read, so it is not known what it names: {error}",
@@ -155,7 +156,8 @@ def _note_pack(path: str, found: set[bytes]) -> None:
         raise StoreError(f"{path} cannot be read: {error.strerror}", hint="Nothing was removed.") from error
 
 
-def _digests(manifest: Manifest) -> Iterator[str]:
+def digests_of(manifest: Manifest) -> Iterator[str]:
+    """Yield the digests of the blobs that a manifest names."""
     for artifact in manifest.artifacts.values():
         if artifact.inline is None:
             yield artifact.digest

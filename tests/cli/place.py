@@ -79,6 +79,10 @@ class Place:
         """Run `python flow.py ARGS`."""
         return self.run(*args, program=(sys.executable, self.flow(flow)))
 
+    def script_of(self, file: str, *args: str) -> Ended:
+        """Run `python FILE ARGS`, a file that is there already."""
+        return self.run(*args, program=(sys.executable, file))
+
     def flow(self, name: str) -> str:
         """Copy one of the flows beside these tests to the working directory; return its name there."""
         shutil.copyfile(FLOWS / f"{name}.py", self.root / f"{name}.py")
