@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # known to type checkers by its name; importing typing would cost 4 ms
 if TYPE_CHECKING:
+    from asyncflow.client.code import MetaflowCode
     from asyncflow.client.data import DataArtifact
     from asyncflow.client.errors import InvalidPathspec, NamespaceMismatch, NoSuchObject
     from asyncflow.client.flows import Flow, Metaflow
@@ -80,6 +81,7 @@ __all__ = [
     "LintError",
     "MergeError",
     "Metaflow",
+    "MetaflowCode",
     "MissingInMergeError",
     "MulticoreError",
     "MutableFlow",
@@ -162,6 +164,7 @@ _HOMES = {
     "LintError": "asyncflow.flow.errors",
     "MergeError": "asyncflow.flow.errors",
     "Metaflow": "asyncflow.client.flows",
+    "MetaflowCode": "asyncflow.client.code",
     "MissingInMergeError": "asyncflow.flow.errors",
     "MulticoreError": "asyncflow.worker.multicore",
     "MutableFlow": "asyncflow.flow.mutators",

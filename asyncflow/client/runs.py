@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from asyncflow.client.code import MetaflowCode, code_of
 from asyncflow.client.html import rows_of
 from asyncflow.client.objects import Container, local_time
 from asyncflow.client.steps import Step
@@ -77,9 +78,9 @@ class Run(Container[Step]):
         return None if task is None else task.data
 
     @property
-    def code(self) -> None:
-        """The code package. None: runs on this machine use the file where it lies (`metadata_dict['flow_file']`)."""
-        return None
+    def code(self) -> MetaflowCode | None:
+        """The flow's file and the user's modules, as the run began with them; None if they were not kept."""
+        return code_of(self._place, self._run_row())
 
     @property
     def trigger(self) -> Trigger | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from asyncflow.client.code import MetaflowCode, code_of
 from asyncflow.client.data import DataArtifact, RunData, is_public
 from asyncflow.client.errors import NoSuchObject
 from asyncflow.client.facts import metadata_of
@@ -280,6 +281,11 @@ class Task(Container[DataArtifact]):
     # What is known of it
 
     @property
+    def code(self) -> MetaflowCode | None:
+        """The code of its run; None if it was not kept."""
+        return code_of(self._place, self._run_row())
+
+    @property
     def metadata(self) -> list[Metadata]:
         """What is recorded of it and its attempts."""
         row = self._row_now()
@@ -312,11 +318,6 @@ class Task(Container[DataArtifact]):
         return {
             tag.partition(":")[0]: tag.partition(":")[2] for tag in self.system_tags if "_version:" in tag
         }
-
-    @property
-    def code(self) -> None:
-        """The code package. None: a task on this machine uses the flow's file where it lies."""
-        return None
 
     # Where it comes from
 

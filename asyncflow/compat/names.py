@@ -9,6 +9,7 @@ __all__ = ["MODULES", "home_of"]
 _CLIENT = {
     "DataArtifact": "asyncflow",
     "Flow": "asyncflow",
+    "MetaflowCode": "asyncflow",
     "Metaflow": "asyncflow",
     "Run": "asyncflow",
     "Step": "asyncflow",
@@ -17,6 +18,7 @@ _CLIENT = {
     "default_namespace": "asyncflow",
     "get_metadata": "asyncflow",
     "get_namespace": "asyncflow",
+    "inspect_spin": "asyncflow",
     "metadata": "asyncflow",
     "namespace": "asyncflow",
 }

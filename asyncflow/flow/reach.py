@@ -15,7 +15,6 @@ import inspect
 import os
 import pickle
 import sys
-import sysconfig
 from collections.abc import Iterable, Mapping
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 from asyncflow.flow.bytecode import code_digest, imports_of, source_of, text_digest, used_names
 from asyncflow.flow.decorators.user import Wrapping
 from asyncflow.flow.parameters import ReadOnly
+from asyncflow.flow.sources import is_users
 from asyncflow.flow.steps import mark_of
 
 __all__ = ["Piece", "reached_code"]
@@ -31,7 +31,6 @@ _LITERALS = (str, bytes, int, float, complex, bool, type(None))
 _CONTAINERS = (list, tuple, set, frozenset)
 _METHODS = (FunctionType, staticmethod, classmethod, property)
 _MOST_ITEMS = 10_000
-_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Piece(NamedTuple):
@@ -77,7 +76,7 @@ class _Walk:
         """Look at a function, and what it reaches."""
         code = getattr(function, "__code__", None)
         if isinstance(function, FunctionType) and code is not None:
-            if _is_users(code.co_filename):
+            if is_users(code.co_filename):
                 self._note(
                     f"{function.__module__}:{function.__qualname__}", code_digest(code), source_of(code)
                 )
@@ -93,7 +92,7 @@ class _Walk:
     def file(self, path: str) -> None:
         """Look at a whole file of the user's, and at those it imports."""
         label = os.path.relpath(path, self._directory) if path else ""
-        if label in self.pieces or not _is_users(path):
+        if label in self.pieces or not is_users(path):
             return
         try:
             with open(path, "rb") as file:
@@ -139,7 +138,7 @@ class _Walk:
 
     def _class(self, kind: type) -> None:
         """Look at a class of the user's: all its methods and constants, and its bases."""
-        if kind is self._flow_class or not _is_users(_file_of(kind)):
+        if kind is self._flow_class or not is_users(_file_of(kind)):
             return
         name = f"{kind.__module__}:{kind.__qualname__}"
         for attribute, value in vars(kind).items():
@@ -185,10 +184,10 @@ class _Walk:
     def _chain(self, label: str, value: Any, rest: tuple[str, ...]) -> None:  # Any: as above
         """Look at `module.part.part`; at a whole module where nothing is said of what is used of it."""
         while isinstance(value, ModuleType) and rest:
-            if not _is_users(getattr(value, "__file__", None) or ""):
+            if not is_users(getattr(value, "__file__", None) or ""):
                 return
             label, value, rest = f"{value.__name__}:{rest[0]}", getattr(value, rest[0], None), rest[1:]
-        if not isinstance(value, ModuleType) or _is_users(getattr(value, "__file__", None) or ""):
+        if not isinstance(value, ModuleType) or is_users(getattr(value, "__file__", None) or ""):
             self.value(label, value)
 
     def _of_flow(self, name: str) -> None:
@@ -215,7 +214,7 @@ class _Walk:
             if os.path.isfile(single):
                 self.file(single)
                 return
-            if os.path.isdir(package) and _is_users(f"{package}/__init__.py"):
+            if os.path.isdir(package) and is_users(f"{package}/__init__.py"):
                 for parent, _, files in os.walk(package):
                     for file in files:
                         if file.endswith(".py"):
@@ -238,25 +237,6 @@ def _is_plain(item: object) -> bool:
 def _file_of(kind: type) -> str:
     module = sys.modules.get(kind.__module__)
     return getattr(module, "__file__", None) or ""
-
-
-@functools.cache
-def _is_users(path: str) -> bool:
-    """Tell whether a file is the user's own: none of Python, of an installed package, or of asyncflow."""
-    if not path.endswith(".py") or not os.path.isfile(path):
-        return False
-    real = os.path.realpath(path)
-    if real.startswith(f"{_OWN}/"):
-        return False
-    return not any(real.startswith(f"{place}/") for place in _places())
-
-
-@functools.cache
-def _places() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    found = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"]]
-    found += [place for place in sys.path if place.endswith(("site-packages", "dist-packages"))]
-    return tuple(dict.fromkeys(os.path.realpath(place) for place in found))
 
 
 _OF_EVERY_CLASS = frozenset(

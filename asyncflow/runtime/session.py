@@ -277,16 +277,20 @@ async def _permits(state: RunState, spec: RunSpec) -> AsyncGenerator[Limiter | N
 
 
 def _write_parameters(request: RunRequest, home: str, run: int) -> ManifestKey:
+    from asyncflow.flow.sources import users_files
+    from asyncflow.store.code import write_code
     from asyncflow.store.local import LocalStore
     from asyncflow.worker.parameters import write_parameters
 
+    store = LocalStore(home)
     return write_parameters(
-        LocalStore(home),
+        store,
         run,
         request.graph.flow,
         dict(request.parameters),
         dict(request.constants),
         dict(request.graph_info),
+        code=write_code(store, users_files(request.flow_file)),
     )
 
 

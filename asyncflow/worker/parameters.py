@@ -22,6 +22,8 @@ def write_parameters(
     values: Mapping[str, object],
     constants: Mapping[str, object],
     graph_info: Mapping[str, object],
+    *,
+    code: str | None = None,
 ) -> ManifestKey:
     """Store what every task of a run begins with; return where it is.
 
@@ -32,6 +34,7 @@ def write_parameters(
         values: Parameters by attribute name.
         constants: Class constants by name.
         graph_info: The graph as plain data; every task has it as the artifact `_graph_info`.
+        code: The blob that has the user's files, as the run began with them.
 
     Raises UnpicklableArtifact naming the value, or StoreError.
     """
@@ -53,6 +56,7 @@ def write_parameters(
         ended_at=time.time(),
         host=os.uname().nodename,
         pid=os.getpid(),
+        code=code,
     )
     store.write_manifest(manifest)
     return ManifestKey(run, PARAMETERS_TASK, 0)
