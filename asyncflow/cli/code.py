@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "tell_file_changes"]
 
-_HELP = """Get back the code that a run began with, or compare it.
+_HELP = """Get back a run's code, or compare it.
 
 \b
   asyncflow code pull 42                write its files to CLASS_42/

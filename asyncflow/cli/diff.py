@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_HELP = """Show how two runs differ: parameters, code, and the artifacts at the end of each step.
+_HELP = """Show how two runs differ.
+
+Compared are parameters, code, and what the tasks of each step have made.
 
 \b
   asyncflow diff 42 43
