@@ -13,6 +13,7 @@ import click
 
 from asyncflow.cli.script import Script, first_configs, first_specs
 from asyncflow.records import record
+from asyncflow.settings import setting
 
 if TYPE_CHECKING:
     from asyncflow.flow.given_configs import GivenConfigs
@@ -159,10 +160,11 @@ def load(
     with giving(configs):
         flow = ChosenFlow(load_flow(path, class_name), os.path.abspath(path))
         _read_configs(flow, configs)
-    if with_specs:
+    specs = (*with_specs, *(setting("DEFAULT_DECOSPECS") or "").split())
+    if specs:
         from asyncflow.flow.decorators import attach
 
-        for spec in with_specs:
+        for spec in dict.fromkeys(specs):
             attach(flow.flow_class, spec)
     return flow
 

@@ -12,10 +12,12 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import tell
 from asyncflow.cli.flow_file import config_options
+from asyncflow.cli.flow_options import flow_options
 from asyncflow.cli.group import COMMANDS, CommandGroup
 from asyncflow.cli.script import Script, keep_specs
 from asyncflow.endings import end_process
 from asyncflow.errors import ExitCode
+from asyncflow.settings import apply_files
 
 __all__ = ["asyncflow_group", "execute", "main", "program", "script_group"]
 
@@ -46,6 +48,7 @@ def execute(make_group: Callable[[], click.Command], argv: Sequence[str], *, pro
         terminal.err("asyncflow runs on Linux and macOS. On Windows, use it inside WSL: https://aka.ms/wsl")
         return ExitCode.FAILURE
     try:
+        apply_files()
         group = make_group()
         with group.make_context(program, list(argv)) as context:
             return int(group.invoke(context) or 0)
@@ -91,6 +94,7 @@ def script_group(script: Script) -> click.Group:
             *config_options(hidden=not _has_configs(script)),
             click.Option(["--quiet/--not-quiet", "is_quiet"], default=False, hidden=True),
             click.Option(["--pylint/--no-pylint", "is_linted"], default=True, hidden=True),
+            *_hidden(flow_options(_flow_class(script))),
             *_place_options(),
             _version_option(),
         ],
@@ -102,8 +106,21 @@ def _has_configs(script: Script) -> bool:
     """Tell whether the flow of the script being run has configs."""
     from asyncflow.flow.config import configs_of
 
+    return bool(configs_of(_flow_class(script)))
+
+
+def _flow_class(script: Script) -> type:
+    """Return the flow of the script being run; any class where it cannot be told."""
     flow_class = getattr(sys.modules.get("__main__"), script.class_name, None)
-    return isinstance(flow_class, type) and bool(configs_of(flow_class))
+    return flow_class if isinstance(flow_class, type) else object
+
+
+def _hidden(options: list[click.Option]) -> list[click.Option]:
+    """Let options work and not be listed: they are the commands' own."""
+    for option in options:
+        option.hidden = True
+        option.envvar = None
+    return options
 
 
 def _place_options() -> list[click.Option]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from asyncflow.cli.flow_file import ChosenFlow, class_option, config_options, given_configs, load
+from asyncflow.cli.flow_options import flow_options
 from asyncflow.cli.group import OurCommand
 from asyncflow.cli.options import RunOptions, check_run_id_file, run_options
-from asyncflow.cli.script import Script, first_configs, first_specs
+from asyncflow.cli.script import Script, first_configs, first_flow_options, first_specs
 from asyncflow.records import fields
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _flow_command(chosen: _Chosen, *, own_class_option: bool) -> click.Command:
     parameters = click_options(flow.flow_class)
     taken = [name for option in parameters for name in option.opts]
     common = [class_option(), *run_options()] if own_class_option else run_options()
-    common += [*_project_options(flow), *_trigger_options(flow), _namespace_option()]
+    common += [*flow_options(flow.flow_class), _namespace_option()]
     if configs_of(flow.flow_class):
         common += config_options()
     free = [option for option in common if option.opts[0] not in taken]
@@ -142,6 +143,8 @@ def _flow_command(chosen: _Chosen, *, own_class_option: bool) -> click.Command:
     def run(**given: Any) -> int:  # Any: what click parsed
         given.pop("class_name", None)
         given["with_specs"] = chosen.with_specs
+        for name, value in first_flow_options(click.get_current_context()).items():
+            given[name] = given.get(name) or value
         names = [item.name for item in fields(RunOptions)]
         options = RunOptions(**{name: given[name] for name in names})
         return start(flow, options, given)
@@ -154,46 +157,6 @@ def _flow_command(chosen: _Chosen, *, own_class_option: bool) -> click.Command:
         callback=run,
         help=f"Run {flow.name}.\n\n{doc}" if doc else f"Run {flow.name}.",
     )
-
-
-def _project_options(flow: ChosenFlow) -> list[click.Option]:
-    """Make what only a flow with @project has."""
-    from asyncflow.flow.decorators.flow_level import flow_decorator
-    from asyncflow.flow.decorators.project import Project
-
-    if flow_decorator(flow.flow_class, Project) is None:
-        return []
-    return [
-        click.Option(
-            ["--branch"],
-            metavar="NAME",
-            envvar=["ASYNCFLOW_BRANCH", "METAFLOW_BRANCH"],
-            help="The project's branch that the run belongs to.  [default: the user's own]",
-        ),
-        click.Option(
-            ["--production"],
-            is_flag=True,
-            envvar=["ASYNCFLOW_PRODUCTION", "METAFLOW_PRODUCTION"],
-            help="The run belongs to the project's production branch.",
-        ),
-    ]
-
-
-def _trigger_options(flow: ChosenFlow) -> list[click.Option]:
-    """Make what only a flow with @trigger_on_finish has."""
-    from asyncflow.flow.decorators.flow_level import flow_decorator
-    from asyncflow.flow.decorators.triggers import TriggerOnFinish
-
-    if flow_decorator(flow.flow_class, TriggerOnFinish) is None:
-        return []
-    return [
-        click.Option(
-            ["--trigger", "triggers"],
-            multiple=True,
-            metavar="Flow/RUN",
-            help="Run as if this run had just finished: `current.trigger` shows it. May be repeated.",
-        )
-    ]
 
 
 def _namespace_option() -> click.Option:

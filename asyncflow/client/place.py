@@ -11,6 +11,7 @@ from asyncflow.errors import UserError
 from asyncflow.events.reader import Reader
 from asyncflow.machine.events import RunCreated
 from asyncflow.machine.graph import Graph
+from asyncflow.settings import apply_files
 from asyncflow.store.home import HOME_VARIABLE, find_home
 from asyncflow.store.layout import DATABASE, STORE_DIRECTORY
 from asyncflow.store.local import LocalStore
@@ -173,6 +174,8 @@ def default_metadata() -> str:
 
 def current_place() -> Place:
     """Return the store that is read now. Raises StoreError if what is found is no store."""
+    if _Global.home is None:
+        apply_files()
     return place_at(_Global.home or find_home() or "")
 
 

@@ -17,6 +17,7 @@ from asyncflow.errors import UserError
 __all__ = ["MissingName", "install", "installed", "uninstall"]
 
 _ROOT = "metaflow"
+_CONFIG = "metaflow.metaflow_config"
 _PAGE = "docs/compatibility.md"
 
 
@@ -84,6 +85,18 @@ class _Module(ModuleType):
         return sorted({*MODULES[self.__name__], *own})
 
 
+class _Settings(_Module):
+    """`metaflow.metaflow_config`, whose names are settings; many of them are None."""
+
+    def __getattr__(self, name: str) -> Any:  # Any: each has a type of its own
+        from asyncflow.compat.settings import value_of  # only for those who ask
+
+        try:
+            return value_of(name)
+        except AttributeError:
+            return super().__getattr__(name)
+
+
 class _Finder:
     """What stands in `sys.meta_path`."""
 
@@ -104,7 +117,8 @@ class _Finder:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Make the module."""
-        return _Module(spec.name, f"Metaflow's {spec.name}, on asyncflow.")
+        kind = _Settings if spec.name == _CONFIG else _Module
+        return kind(spec.name, f"Metaflow's {spec.name}, on asyncflow.")
 
     def exec_module(self, module: ModuleType) -> None:
         """Give a module its list of names for `import *`; the names themselves are looked up when used."""

@@ -31,6 +31,7 @@ from asyncflow.runtime.groups import first_of_ours
 from asyncflow.runtime.inbox import Inbox
 from asyncflow.runtime.session import Host, RunRequest, RunResult, drive_new, drive_on
 from asyncflow.runtime.slots import SharedSlots, SlottedBackend
+from asyncflow.settings import apply_files
 from asyncflow.store.home import make_home
 from asyncflow.store.layout import DATABASE, temporary_directory
 
@@ -218,6 +219,7 @@ class Engine:
         )
 
     def _make_home(self) -> str:
+        apply_files()
         if self._wanted_home is None:
             return make_home()
         return make_home(at=self._wanted_home)

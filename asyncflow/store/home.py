@@ -23,10 +23,9 @@ def find_home(start: str | None = None, *, is_named: bool = True) -> str | None:
     With `is_named` False the variable is not looked at.
     Raises StoreError if `ASYNCFLOW_HOME`, or what is found, is there and is not a directory.
     """
-    named = os.environ.get(HOME_VARIABLE) if is_named else None
+    named = _named() if is_named else None
     if named:
-        path = os.path.abspath(os.path.expanduser(named))
-        return _directory(path) if os.path.lexists(path) else None
+        return _directory(named) if os.path.lexists(named) else None
     directory = os.path.abspath(start or os.getcwd())
     while True:
         path = os.path.join(directory, STORE_DIRECTORY)
@@ -47,9 +46,7 @@ def make_home(start: str | None = None, *, at: str | None = None) -> str:
     """
     path = at or find_home(start)
     if path is None:
-        named = os.environ.get(HOME_VARIABLE)
-        path = os.path.expanduser(named) if named else os.path.join(start or os.getcwd(), STORE_DIRECTORY)
-        path = os.path.abspath(path)
+        path = _named() or os.path.abspath(os.path.join(start or os.getcwd(), STORE_DIRECTORY))
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
         for part in _PARTS:
@@ -64,6 +61,15 @@ def make_home(start: str | None = None, *, at: str | None = None) -> str:
             hint=f"Make it writable (`ls -ld {path}`), or set {HOME_VARIABLE} to a directory that is.",
         )
     return path
+
+
+def _named() -> str | None:
+    """Return the store that the environment names: the directory itself, or in Metaflow's words where it lies."""
+    named = os.environ.get(HOME_VARIABLE)
+    if named:
+        return os.path.abspath(os.path.expanduser(named))
+    root = os.environ.get("METAFLOW_DATASTORE_SYSROOT_LOCAL")
+    return os.path.join(os.path.abspath(os.path.expanduser(root)), STORE_DIRECTORY) if root else None
 
 
 def _directory(path: str) -> str:

@@ -13,6 +13,7 @@ from asyncflow.flow.decorators.builtin import Parallel
 from asyncflow.flow.parameters import parameters_of
 from asyncflow.flow.parse import parse_flow
 from asyncflow.machine.graph import Transition
+from asyncflow.settings import setting
 from asyncflow.store.local import LocalStore
 from asyncflow.store.reads import Given
 from asyncflow.worker.asked import asked_of, look_in_namespace
@@ -41,6 +42,7 @@ def values_of(
         "parameter_names": parameter_names_of(flow_class),
         "path": tuple(frame.index for frame in spec.frames),
         "iteration": spec.iteration,
+        "tempdir": setting("TEMPDIR", "."),
         "graph": lambda: parse_flow(flow_class).to_info(),
         **run_spec.project,
         **asked_of(run_spec, spec, is_gang=is_gang),
