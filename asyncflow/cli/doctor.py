@@ -107,8 +107,9 @@ def _tell_health(health: Health, how: str) -> bool:
         _good(f"What finished tasks left is {how} ({health.manifests:,} manifests, {health.blobs:,} blobs)")
         return True
     for loss in health.losses[:_MOST_LOSSES]:
-        run, step, _ = loss.path.split("/")
-        _bad(f"{loss.path}: {loss.what}", f"Run the step again: asyncflow resume {run} {step}")
+        run, step, *_ = loss.path.split("/")
+        again = f"asyncflow resume {run}" if step.startswith("_") else f"asyncflow resume {run} {step}"
+        _bad(f"{loss.path}: {loss.what}", f"Run it again: {again}")
     rest = len(health.losses) - _MOST_LOSSES
     if rest > 0:
         _bad(f"... and {rest:,} more", "")

@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, Entry] = {
     "code": Entry("asyncflow.cli.code", "Look at runs", "Get back a run's code, or compare it."),
     "why": Entry("asyncflow.cli.why", "Look at runs", "Say why a task ran, or was taken over."),
     "tag": Entry("asyncflow.cli.tag", "Look at runs", "Put tags on a run, or take them off."),
+    "completion": Entry("asyncflow.cli.completion", "Care", "Write what lets a shell complete asyncflow."),
     "init": Entry("asyncflow.cli.init", "Care", "Write a first flow."),
     "gc": Entry("asyncflow.cli.gc", "Care", "Remove what nobody needs from the store."),
     "doctor": Entry("asyncflow.cli.doctor", "Care", "Check the store, and repair what can be repaired."),
@@ -82,6 +83,14 @@ def help_option() -> click.Option:
     )
 
 
+def _runs(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[Any]:  # Any: click's completions
+    from asyncflow.cli.completion import complete_runs  # only for shells that ask
+
+    return complete_runs(context, parameter, incomplete)
+
+
 class OurCommand(click.Command):
     """A command whose help goes through our terminal, and whose parameters may stand in sections.
 
@@ -93,6 +102,11 @@ class OurCommand(click.Command):
     def __init__(self, *, sections: Mapping[str, str] | None = None, **options: Any) -> None:  # Any: click's
         super().__init__(**options)
         self._sections = sections or {}
+        for parameter in self.params:
+            if isinstance(parameter, click.Argument) and str(parameter.metavar or "").startswith(
+                ("RUN", "[RUN")
+            ):
+                parameter._custom_shell_complete = _runs  # pyright: ignore[reportPrivateUsage] - `shell_complete=` of each
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         return help_option()

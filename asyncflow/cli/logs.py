@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,6 +32,8 @@ _HELP = """Show what tasks printed.
   asyncflow logs 42/train               every task of a step
   asyncflow logs 42/train/7             one task
   asyncflow logs latest --follow        as it comes, until the run ends
+
+`asyncflow logs scrub 42/train/7` makes unreadable what was printed; see its --help.
 
 Of a task that was tried several times the last attempt is shown. The task in question is named on stderr;
 stdout has the bytes that were printed, and nothing else.
@@ -73,11 +75,29 @@ def command(script: Script | None = None) -> click.Command:
             else:
                 _show_all(store, target, wanted)
 
-    return _LogsCommand(name="logs", params=_parameters(), callback=logs, help=_HELP)
+    return _LogsCommand(script, name="logs", params=_parameters(), callback=logs, help=_HELP)
 
 
 class _LogsCommand(OurCommand):
-    """Takes `logs show RUN`, Metaflow's words, for `logs RUN`."""
+    """Takes `logs show RUN`, Metaflow's words, for `logs RUN`; `logs scrub` is a command of its own."""
+
+    def __init__(self, script: Script | None, **options: Any) -> None:  # Any: click's
+        super().__init__(**options)
+        self._script = script
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # Any: click's
+    ) -> click.Context:
+        """Parse, as the command that is asked for."""
+        if args[:1] != ["scrub"]:
+            return super().make_context(info_name, args, parent=parent, **extra)
+        from asyncflow.cli.scrub import command  # only for those who ask
+
+        return command(self._script).make_context(f"{info_name} scrub", args[1:], parent=parent, **extra)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse."""

@@ -193,6 +193,11 @@ def _reader_left() -> int:
 def _run(argv: Sequence[str] | None, script: tuple[str, str] | None) -> int:
     given = sys.argv[1:] if argv is None else argv
     if script is None:
+        asked = os.environ.get("_ASYNCFLOW_COMPLETE")
+        if asked:
+            from asyncflow.cli.completion import complete  # only for shells that ask
+
+            return complete(asyncflow_group(), asked)
         return execute(asyncflow_group, given, program="asyncflow")
     started = Script(*script)
     program = f"python {os.path.basename(started.file)}"

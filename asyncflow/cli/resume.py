@@ -24,6 +24,7 @@ from asyncflow.cli.reading import OpenStore, open_store
 from asyncflow.cli.runid import created_of, find_run
 from asyncflow.cli.script import Script, first_specs
 from asyncflow.cli.table import Column, write_table
+from asyncflow.errors import ExitCode
 from asyncflow.records import fields, record, replace
 
 if TYPE_CHECKING:
@@ -66,7 +67,13 @@ _KEPT = (
 def command(script: Script | None = None) -> click.Command:
     """Make the command."""
 
-    def resume(run: str, step: str | None, is_dry_run: bool, **given: Any) -> int:  # Any: what click parsed
+    def resume(
+        run: str,
+        step: str | None,
+        is_dry_run: bool,
+        clones_only: bool,
+        **given: Any,  # Any: what click parsed
+    ) -> int:
         context = click.get_current_context()
         asked = _Asked(
             flow_file=script.file if script is not None else given.get("file"),
@@ -83,7 +90,7 @@ def command(script: Script | None = None) -> click.Command:
         if is_dry_run:
             _show_plan(plan)
             return 0
-        return _carry_out(plan)
+        return _clone(plan) if clones_only else _carry_out(plan)
 
     return OurCommand(name="resume", params=_parameters(script), callback=resume, help=_HELP)
 
@@ -95,6 +102,11 @@ def _parameters(script: Script | None) -> list[click.Parameter]:
         is_flag=True,
         help="Only show what would be reused and run again, and why.",
     )
+    clone_only = click.Option(
+        ["--clone-only", "clones_only"],
+        is_flag=True,
+        help="Only take over what went well, in a new run that can be resumed; execute nothing.",
+    )
     if script is not None:
         origin = click.Option(
             ["--origin-run-id", "run"],
@@ -103,11 +115,12 @@ def _parameters(script: Script | None) -> list[click.Parameter]:
             metavar="RUN",
             help="The run to resume.",
         )
-        return [step, origin, dry_run, *_scheduling_options()]
+        return [step, origin, dry_run, clone_only, *_scheduling_options()]
     return [
         click.Argument(["run"], metavar="RUN"),
         step,
         dry_run,
+        clone_only,
         click.Option(
             ["--file"],
             type=click.Path(),
@@ -247,7 +260,18 @@ def _check_step(graph: FlowGraph, step: str | None) -> None:
     )
 
 
-def _carry_out(plan: _Plan) -> int:
+def _clone(plan: _Plan) -> int:
+    """Take over what can be taken over, in a run that ends then."""
+    if plan.in_place:
+        raise CommandError(
+            f"Run {plan.row.run} is interrupted: it goes on under its own id, so there is nothing to take over",
+            hint=f"Go on with it: asyncflow resume {plan.row.run}",
+        )
+    code = _carry_out(plan, clones_only=True)
+    return 0 if code == ExitCode.INTERRUPTED else code
+
+
+def _carry_out(plan: _Plan, *, clones_only: bool = False) -> int:
     from asyncflow.cli.launch import check_resources, describe, drive, limits_of
     from asyncflow.events.rows import LIVING
     from asyncflow.flow.ability import check_ability
@@ -295,6 +319,7 @@ def _carry_out(plan: _Plan) -> int:
             isolation=plan.options.isolation,
             async_workers=plan.options.async_workers,
             cache=plan.options.cache_mode,
+            clones_only=clones_only,
         )
 
     living = {task.task: task.step for task in plan.tasks if task.status in LIVING}

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from asyncflow.errors import StoreError
 from asyncflow.events.reader import Reader
 from asyncflow.events.rows import TaskRow, TaskStatus
+from asyncflow.machine.ids import PARAMETERS_TASK
 from asyncflow.records import field, record
 from asyncflow.store.local import LocalStore
-from asyncflow.store.manifest import Manifest
+from asyncflow.store.manifest import PARAMETERS_STEP, Manifest
 
 __all__ = ["Health", "Loss", "check_artifacts"]
 
@@ -50,10 +51,24 @@ def check_artifacts(store: LocalStore, reader: Reader, *, is_thorough: bool) -> 
     health = Health()
     seen: dict[str, str] = {}
     for run in reader.runs():
+        if store.has_manifest(run.run, PARAMETERS_TASK, 0):
+            _check_parameters(store, run.run, health, seen, is_thorough=is_thorough)
         for task in reader.tasks(run.run):
             if task.status in _GOOD:
                 _check_task(store, task, health, seen, is_thorough=is_thorough)
     return health
+
+
+def _check_parameters(
+    store: LocalStore, run: int, health: Health, seen: dict[str, str], *, is_thorough: bool
+) -> None:
+    path = f"{run}/{PARAMETERS_STEP}"
+    try:
+        manifest = store.read_manifest(run, PARAMETERS_TASK, 0)
+    except StoreError as error:
+        health.losses.append(Loss(path, error.message))
+        return
+    _check_blobs(store, path, manifest, health, seen, is_thorough=is_thorough)
 
 
 def _check_task(
@@ -66,6 +81,18 @@ def _check_task(
         health.losses.append(Loss(path, error.message))
         return
     health.manifests += 1
+    _check_blobs(store, path, manifest, health, seen, is_thorough=is_thorough)
+
+
+def _check_blobs(
+    store: LocalStore,
+    path: str,
+    manifest: Manifest,
+    health: Health,
+    seen: dict[str, str],
+    *,
+    is_thorough: bool,
+) -> None:
     for name, digest in _blobs_of(manifest):
         if digest not in seen:
             seen[digest] = _fault_of(store, digest, is_thorough=is_thorough)
@@ -81,6 +108,8 @@ def _blobs_of(manifest: Manifest) -> Iterator[tuple[str, str]]:
             yield f"artifact {name}", artifact.digest
     if manifest.items is not None:
         yield "the items of its foreach", manifest.items.digest
+    if manifest.code is not None:
+        yield "its code", manifest.code
 
 
 def _fault_of(store: LocalStore, digest: str, *, is_thorough: bool) -> str:

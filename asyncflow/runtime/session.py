@@ -19,7 +19,7 @@ from asyncflow.flow.parse import parse_flow
 from asyncflow.machine.commands import Command
 from asyncflow.machine.events import Event, Limits, RunStatus
 from asyncflow.machine.evolve import fold
-from asyncflow.machine.facts import DriverStarted, Fact, RunRequested
+from asyncflow.machine.facts import CancelRequested, DriverStarted, Fact, RunRequested
 from asyncflow.machine.graph import Graph
 from asyncflow.machine.ids import Attempt, ManifestKey
 from asyncflow.machine.state import CloneKey, CloneSource, RunState
@@ -80,6 +80,8 @@ class RunRequest:
     """How many processes share the tasks of async steps."""
     in_front: Callable[[Backend], Backend] = lambda backend: backend
     """Puts something in front of the run's backend. By default nothing."""
+    clones_only: bool = False
+    """Take over what can be taken over, launch nothing, and end."""
     cache: str | None = None
     """`all`: as if every step had @cache; `none`: results are noted, but none is taken over. None: as the steps say."""
 
@@ -133,8 +135,11 @@ async def drive_new(request: RunRequest, host: Host, observer: Observer) -> RunR
             rerun_steps=request.rerun_steps,
             meta=request.meta,
         )
+        facts: list[Fact] = [first]
+        if request.clones_only:
+            facts.append(CancelRequested(at=first.at, by="--clone-only", force=True))
         session = _Session(host=host, observer=observer, request=request)
-        return await session.drive(spec, state, lambda attempts: [first])
+        return await session.drive(spec, state, lambda attempts: facts)
 
 
 async def _new_run_id(log: SqliteLog, home: str) -> int:

@@ -8,13 +8,15 @@ middle of a line, which is then not yet read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from asyncflow.errors import StoreError
-from asyncflow.store.failures import read_failure
+from asyncflow.store.failures import read_failure, write_failure
+from asyncflow.store.files import publish, temporary, write_all
 
-__all__ = ["STDERR", "STDOUT", "LogLine", "parse", "read_log", "stamp", "stamp_piece"]
+__all__ = ["STDERR", "STDOUT", "LogLine", "parse", "read_log", "scrub_log", "stamp", "stamp_piece"]
 
 STDOUT = "stdout"
 STDERR = "stderr"
@@ -97,3 +99,36 @@ def _finished(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 def _unreadable(error: OSError, path: str) -> StoreError:
     return read_failure(error, path, "A task's log")
+
+
+def scrub_log(root: str, path: str, streams: Collection[str]) -> bool:
+    """Write a log anew, with one line that says so in place of all that these streams had; False: there is no log.
+
+    Raises StoreError.
+    """
+    try:
+        if not os.path.exists(path):
+            return False
+        fd, written = temporary(root)
+        try:
+            write_all(fd, list(_scrubbed(path, streams)))
+        finally:
+            os.close(fd)
+        publish(written, path)
+    except OSError as error:
+        raise write_failure(error, path, "A log") from error
+    return True
+
+
+def _scrubbed(path: str, streams: Collection[str]) -> Iterator[bytes]:
+    hidden: dict[str, None] = {}
+    for line in read_log(path):
+        if line.stream not in streams:
+            yield (
+                stamp(line.text + b"\n", line.at, line.stream)
+                if line.is_whole
+                else stamp_piece(line.text, line.at, line.stream)
+            )
+        elif line.stream not in hidden:
+            hidden[line.stream] = None
+            yield stamp(f"[REDACTED {line.stream}]\n".encode(), line.at, line.stream)

@@ -1,4 +1,4 @@
-"""Settings of Metaflow's users: variables of both prefixes, configuration files, profiles; options before the command."""
+"""Settings of Metaflow's users: variables, configuration files, profiles; options before the command."""
 
 from __future__ import annotations
 
