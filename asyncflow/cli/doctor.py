@@ -108,8 +108,10 @@ def _tell_health(health: Health, how: str) -> bool:
         return True
     for loss in health.losses[:_MOST_LOSSES]:
         run, step, *_ = loss.path.split("/")
-        again = f"asyncflow resume {run}" if step.startswith("_") else f"asyncflow resume {run} {step}"
-        _bad(f"{loss.path}: {loss.what}", f"Run it again: {again}")
+        again = f"the flow again: asyncflow resume {run}"
+        if not step.startswith("_"):
+            again = f"the step again: asyncflow resume {run} {step}"
+        _bad(f"{loss.path}: {loss.what}", f"Run {again}")
     rest = len(health.losses) - _MOST_LOSSES
     if rest > 0:
         _bad(f"... and {rest:,} more", "")
