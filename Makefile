@@ -7,7 +7,7 @@ KILLS ?= 1000
 SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports chaos chaos-short simulate bench dashboard-kills screenshots constraints clean
+.PHONY: help setup demo test check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills screenshots constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -41,6 +41,8 @@ lint: ## Does ruff find fault?
 types: ## Does pyright find fault?
 	@scripts/setup dev
 	@.venv/bin/pyright --pythonpath $(PY)
+	@scripts/setup examples
+	@.venv/bin/pyright --pythonpath $(PY) examples
 
 imports: ## Do imports between rooms point downwards only?
 	@scripts/setup dev
@@ -64,6 +66,10 @@ bench: ## Run the benchmarks (METAFLOW_PYTHON=/path/to/venv/bin/python compares 
 dashboard-kills: ## Kill the dashboards of 200 runs and see that no run notices
 	@scripts/setup dev
 	@$(PY) -m tests.integration.tui.kills --kills 200
+
+gc-kills: ## Kill `asyncflow gc` 200 times beside running runs and see that nothing is lost
+	@scripts/setup dev
+	@$(PY) -m tests.cli.gc.kills --kills 200
 
 screenshots: ## Take pictures of the dashboard's screens for docs/, from runs of the examples
 	@scripts/setup examples

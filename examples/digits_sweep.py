@@ -22,9 +22,7 @@ MODELS = {
     "logistic C=0.1": make_pipeline(StandardScaler(), LogisticRegression(C=0.1)),
     "k neighbours, k=3": KNeighborsClassifier(n_neighbors=3),
     "forest of 100": RandomForestClassifier(n_estimators=100, random_state=0),
-    "SVM gamma=0.0001": SVC(gamma=0.0001),
-    "SVM gamma=0.001": SVC(gamma=0.001),
-    "SVM gamma=0.01": SVC(gamma=0.01),
+    **{f"SVM gamma={gamma}": SVC().set_params(gamma=gamma) for gamma in (0.0001, 0.001, 0.01)},
 }
 
 

@@ -18,7 +18,8 @@ from asyncflow import FlowSpec, Parameter, step
 def shipped_csv():
     """Return the wine data as CSV text with a header; the shipped file has only counts in its first line."""
     _, _, rows = (files("sklearn.datasets.data") / "wine_data.csv").read_text().partition("\n")
-    return ",".join([*load_wine().feature_names, "target"]) + "\n" + rows
+    features, _ = load_wine(return_X_y=True, as_frame=True)
+    return ",".join([*pd.DataFrame(features).columns, "target"]) + "\n" + rows
 
 
 class WineStatisticsFlow(FlowSpec):

@@ -61,6 +61,7 @@ COMMANDS: Mapping[str, Entry] = {
 METAFLOWS: Mapping[str, str] = {
     "output-dot": "asyncflow.cli.output:dot_command",
     "output-raw": "asyncflow.cli.output:raw_command",
+    "step": "asyncflow.cli.step:command",
 }
 """Commands in Metaflow's words, not listed: name to module and function."""
 

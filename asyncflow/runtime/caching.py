@@ -20,6 +20,7 @@ from asyncflow.backends.base import Backend, Capabilities
 from asyncflow.errors import AsyncflowError, StoreError
 from asyncflow.flow.decorators.builtin import Parallel
 from asyncflow.flow.decorators.cache import Cache
+from asyncflow.flow.decorators.secrets import written_secrets
 from asyncflow.flow.parse import parse_flow
 from asyncflow.flow.reach import Piece, reached_code
 from asyncflow.machine.facts import Fact, WorkerLost, WorkerReported
@@ -28,6 +29,7 @@ from asyncflow.machine.outcome import Succeeded
 from asyncflow.records import record, replace
 from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.inbox import Inbox
+from asyncflow.store.code import REDACTED
 from asyncflow.store.digests import digest_of
 from asyncflow.store.layout import blob_path
 from asyncflow.store.local import LocalStore
@@ -231,9 +233,9 @@ class _Shelf:
         pieces = {name: piece.digest for name, piece in code.items()}
         base = text_digest(json.dumps({**settings, "code": pieces}, sort_keys=True))
         env = {name: value[:_FINGERPRINT] for name, value in settings["env"].items()}
-        told = json.dumps({**settings, "env": env, "code": code}, sort_keys=True).encode(
-            "utf-8", "surrogatepass"
-        )
+        shown = {name: (piece.digest, self._redacted(step, piece.source)) for name, piece in code.items()}
+        text = json.dumps({**settings, "env": env, "code": shown}, sort_keys=True)
+        told = text.encode("utf-8", "surrogatepass")
         made = CacheSpec(base, self._store.put_blob([told], what="The code of a step"), cache.ignore)
         self._made[step] = (settings, made)
         return made
@@ -295,6 +297,11 @@ class _Shelf:
             reused=(found.run, found.task, found.attempt),
             code=made.code,
         )
+
+    def _redacted(self, step: str, source: str) -> str:
+        for text in written_secrets(parse_flow(self._flow_class).steps[step].decorators):
+            source = source.replace(text, REDACTED)
+        return source
 
     def _settings(self, step: str, cache: Cache) -> dict[str, Any]:  # Any: JSON-like
         """Return everything that counts besides the code and what the task reads."""

@@ -256,6 +256,15 @@ class _Session:
         await keep_lease(self.host.log, run, state=driver.state, inbox=driver.inbox, clock=self.host.clock)
 
 
+def _written_secrets(flow_class: type) -> tuple[str, ...]:
+    decorators = [one for info in parse_flow(flow_class).steps.values() for one in info.decorators]
+    if not any(one.name == "secrets" for one in decorators):
+        return ()
+    from asyncflow.flow.decorators.secrets import written_secrets
+
+    return written_secrets(decorators)
+
+
 def _asks_for_cache(flow_class: type) -> bool:
     return any(
         one.name == "cache" for info in parse_flow(flow_class).steps.values() for one in info.decorators
@@ -295,7 +304,7 @@ def _write_parameters(request: RunRequest, home: str, run: int) -> ManifestKey:
         dict(request.parameters),
         dict(request.constants),
         dict(request.graph_info),
-        code=write_code(store, users_files(request.flow_file)),
+        code=write_code(store, users_files(request.flow_file), hidden=_written_secrets(request.flow)),
     )
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgpack
 
 from asyncflow.errors import StoreError
 from asyncflow.store.local import LocalStore
 
-__all__ = ["read_code", "write_code"]
+__all__ = ["REDACTED", "read_code", "write_code"]
 
 
-def write_code(store: LocalStore, paths: Mapping[str, str]) -> str:
-    """Store files, path by name; return the digest of all. One that cannot be read is left out. Raises StoreError."""
+REDACTED = "[REDACTED]"
+
+
+def write_code(store: LocalStore, paths: Mapping[str, str], *, hidden: Iterable[str] = ()) -> str:
+    """Store files, path by name; return the digest of all. One that cannot be read is left out.
+
+    In place of texts that are to be hidden stands `REDACTED`. Raises StoreError.
+    """
     files: dict[str, bytes] = {}
     for name, path in paths.items():
         try:
@@ -21,6 +27,8 @@ def write_code(store: LocalStore, paths: Mapping[str, str]) -> str:
                 files[name] = file.read()
         except OSError:
             continue  # removed since it was imported
+        for text in hidden:
+            files[name] = files[name].replace(text.encode(), REDACTED.encode())
     return store.put_blob([msgpack.packb(files)], what="The run's code")
 
 

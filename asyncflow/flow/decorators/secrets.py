@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from asyncflow.flow.decorators.base import Method, StepDecorator, decorate
@@ -12,7 +12,7 @@ from asyncflow.records import field, record
 if TYPE_CHECKING:
     from asyncflow.flow.graph import StepInfo
 
-__all__ = ["SecretSource", "Secrets", "secrets"]
+__all__ = ["SecretSource", "Secrets", "secrets", "written_secrets"]
 
 
 @record
@@ -57,6 +57,14 @@ class Secrets(StepDecorator):
     def complaint(self, info: StepInfo) -> str:
         """Steps that share a process share its environment."""
         return "shares a process with others, and with it their environment" if info.is_async else ""
+
+
+def written_secrets(decorators: Iterable[object]) -> tuple[str, ...]:
+    """Return the secrets that stand in the flow's own file, the longest first: no copy of that may have them."""
+    sources = [source for one in decorators if isinstance(one, Secrets) for source in one.parsed()]
+    held = [source.options.get("env_vars") for source in sources if source.type == "inline"]
+    values = [str(value) for one in held if isinstance(one, Mapping) for value in one.values()]  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+    return tuple(sorted(filter(None, values), key=len, reverse=True))
 
 
 @overload

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from asyncflow import DecoratorError, FlowSpec, secrets, step
+from asyncflow import DecoratorError, FlowSpec, Run, secrets, step
+from asyncflow.client.place import place_at
 from asyncflow.flow.decorators.secrets import Secrets
 from asyncflow.flow.errors import LintError
 from asyncflow.flow.lint import check
@@ -40,8 +41,11 @@ def test_a_step_has_its_secrets_and_nothing_else_has_them(tmp_path: Path, isolat
     (tmp_path / "flow.py").write_text(FLOW)
     (tmp_path / "keys.env").write_text("# the door\nexport DOOR='open it'\n")
     place = Place(tmp_path)
-    ended = place.run("run", "flow.py", "--isolation", isolation)
+    ended = place.run("run", "flow.py", "--isolation", isolation, "--cache")
     assert ended.code == 0, ended.stderr
+    run = Run("SecretFlow/1", _place=place_at(str(tmp_path / ".asyncflow")), _namespace_check=False)
+    assert run.code is not None
+    assert "[REDACTED]" in run.code.flowspec
     assert "[6, 7]" in place.run("dump", "1/start").stdout
     held = b"".join(file.read_bytes() for file in (tmp_path / ".asyncflow").rglob("*") if file.is_file())
     assert b"sesame" not in held

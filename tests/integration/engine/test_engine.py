@@ -19,6 +19,7 @@ from asyncflow.engine import RunCancelled, RunFailed, RunStopped
 from asyncflow.engine.planning import EngineError
 from asyncflow.errors import PlatformError, RunIsElsewhere, StoreError, UserError
 from asyncflow.machine.events import RunCreated, RunFinished, RunStatus
+from tests.children import children
 
 FLOWS = Path(__file__).parent / "flows" / "shapes.py"
 WIDE = f"{FLOWS}:WideFlow"
@@ -32,7 +33,7 @@ def _nothing_is_left() -> Iterator[None]:
     """No process and no thread of ours outlives an engine; idle threads of anyio's pool are the program's."""
     threads = set(_threads())
     yield
-    assert psutil.Process().children(recursive=True) == []
+    assert children(recursive=True) == []
     assert set(_threads()) <= threads
 
 
@@ -216,7 +217,7 @@ async def test_a_zygote_that_is_killed_is_replaced_and_the_run_succeeds(engine: 
     async for event in run.events():
         if event.kind == "AttemptStarted" and event.event.task > 1:  # type: ignore[union-attr]
             break
-    (stem,) = psutil.Process().children()
+    (stem,) = children()
     (zygote,) = stem.children()
     zygote.kill()
     assert (await run.result()).total == 55
@@ -227,7 +228,7 @@ async def test_a_stem_that_is_killed_hurts_no_run_and_is_replaced(engine: Engine
     async for event in run.events():
         if event.kind == "AttemptStarted":
             break
-    (stem,) = psutil.Process().children()
+    (stem,) = children()
     stem.kill()
     other = await engine.start(WIDE)
     assert (await run.result()).total == 55

@@ -17,6 +17,7 @@ import pytest
 
 from asyncflow import NBRunner, Runner, RunnerError
 from asyncflow.runner import ExecutingRun
+from tests.children import children
 
 FLOW = Path(__file__).parent / "flows" / "ask.py"
 WRONG = Path(__file__).parent / "flows" / "wrong.py"
@@ -25,7 +26,7 @@ WRONG = Path(__file__).parent / "flows" / "wrong.py"
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     yield
-    assert psutil.Process().children(recursive=True) == []
+    assert children(recursive=True) == []
 
 
 @pytest.fixture
