@@ -94,7 +94,8 @@ def late():
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Iterator[Path]:
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # files change within a second, and keep their size
     yield tmp_path
     sys.path.remove(str(tmp_path))
 
