@@ -94,7 +94,7 @@ class Provider(Protocol):
         ...
 
     async def jobs(self, context: PlatformContext) -> Sequence[JobRef]:
-        """List the jobs of the context's owner (of its run, if it has one), of all runs' attempts. Raises PlatformError."""
+        """List the jobs of the context's owner, or of its run if it has one. Raises PlatformError."""
         ...
 
     async def remove(self, context: PlatformContext, ids: Sequence[str]) -> None:
