@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from asyncflow.backends.local import Zygote
     from asyncflow.events.sqlite_log import SqliteLog
     from asyncflow.runtime.limits import Limiter
+    from asyncflow.runtime.mirror import Mirror
+    from asyncflow.runtime.remote import RemoteHome
 
 __all__ = ["Host", "Observer", "RunRequest", "RunResult", "drive_new", "drive_on"]
 
@@ -108,6 +110,23 @@ class Host:
     """Runs beside the driver, which cancels it at the end; may ask things of the run, as signals do."""
     share: Callable[[Backend, Inbox], Backend] = lambda backend, inbox: backend
     """Puts what runs share in front of a run's backend. By default they share nothing."""
+    remote: RemoteHome | None = None
+    """The bucket that the home stands for; None: the home is the store itself."""
+
+    @asynccontextmanager
+    async def held(self, run: int) -> AsyncGenerator[Mirror | None]:
+        """Be a run's only driver; yields what copies it to the bucket, if the store is in one.
+
+        Raises:
+            RunIsElsewhere: A living process drives the run.
+            StoreError: The store cannot be written.
+        """
+        async with held_lease(self.log, run):
+            if self.remote is None:
+                yield None
+                return
+            async with self.remote.held(run) as mirror:
+                yield mirror
 
 
 async def drive_new(request: RunRequest, host: Host, observer: Observer) -> RunResult:
@@ -119,8 +138,8 @@ async def drive_new(request: RunRequest, host: Host, observer: Observer) -> RunR
     Cancellation:
         What runs is killed; what is recorded stands, and the run can be resumed.
     """
-    run = await _new_run_id(host.log, host.home)
-    async with held_lease(host.log, run):
+    run = await _new_run_id(host)
+    async with host.held(run) as mirror:
         key = await anyio.to_thread.run_sync(_write_parameters, request, host.home, run)
         observer.registered(run)
         state = RunState(graph=request.graph, clones=request.clones)
@@ -138,15 +157,17 @@ async def drive_new(request: RunRequest, host: Host, observer: Observer) -> RunR
         facts: list[Fact] = [first]
         if request.clones_only:
             facts.append(CancelRequested(at=first.at, by="--clone-only", force=True))
-        session = _Session(host=host, observer=observer, request=request)
+        session = _Session(host=host, observer=observer, request=request, mirror=mirror)
         return await session.drive(spec, state, lambda attempts: facts)
 
 
-async def _new_run_id(log: SqliteLog, home: str) -> int:
+async def _new_run_id(host: Host) -> int:
     """Return a run id of which nothing is in the store, even when the database that knew of it was lost."""
-    run = await log.create_run_id()
-    while os.path.exists(run_directory(home, run)):  # noqa: ASYNC240 - one stat
-        run = await log.create_run_id()
+    if host.remote is not None:
+        return await host.remote.new_run_id()
+    run = await host.log.create_run_id()
+    while os.path.exists(run_directory(host.home, run)):  # noqa: ASYNC240 - one stat
+        run = await host.log.create_run_id()
     return run
 
 
@@ -160,7 +181,7 @@ async def drive_on(request: RunRequest, run: int, host: Host, observer: Observer
     Cancellation:
         As of `drive_new`.
     """
-    async with held_lease(host.log, run):
+    async with host.held(run) as mirror:
         observer.registered(run)
         state = fold(request.graph, await host.log.read(run), request.clones)
         if state.is_over:
@@ -171,7 +192,7 @@ async def drive_on(request: RunRequest, run: int, host: Host, observer: Observer
         started = DriverStarted(
             at=host.clock.now(), host=os.uname().nodename, pid=os.getpid(), limits=request.limits
         )
-        session = _Session(host=host, observer=observer, request=request)
+        session = _Session(host=host, observer=observer, request=request, mirror=mirror)
         return await session.drive(spec, state, lambda adopted: [started, *adopted])
 
 
@@ -180,6 +201,8 @@ class _Session:
     host: Host
     observer: Observer
     request: RunRequest
+    mirror: Mirror | None = None
+    """Copies the run to a bucket; None: the store is in none."""
 
     async def drive(
         self, spec: RunSpec, state: RunState, begin: Callable[[Sequence[Fact]], list[Fact]]
@@ -198,17 +221,26 @@ class _Session:
                 log=host.log,
                 backend=backend,
                 clock=host.clock,
-                publish=self.observer.events,
+                publish=self._publish,
                 limiter=limiter,
                 inbox=inbox,
             )
             keepers.start_soon(host.steer, inbox, host.clock)
             adopted = await backend.adopt(in_flight)
             keepers.start_soon(self._keep_lease, spec.run, driver)
+            if self.mirror is not None:
+                keepers.start_soon(self.mirror.keep)
             status = await driver.drive(spec.run, begin(adopted), _to_repeat(state, adopted))
+            if self.mirror is not None:
+                await self.mirror.finish()
             keepers.cancel_scope.cancel()
         assert status is not None, "a driver that returns has a status"
         return RunResult(run=spec.run, status=status)
+
+    def _publish(self, first_seq: int, events: Sequence[Event]) -> None:
+        self.observer.events(first_seq, events)
+        if self.mirror is not None:
+            self.mirror.note(first_seq, events)
 
     @asynccontextmanager
     async def _backend(self, spec: RunSpec, inbox: Inbox) -> AsyncGenerator[Backend]:
