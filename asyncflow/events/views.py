@@ -128,6 +128,9 @@ class RunView:
         task.started_at = event.at
         task.pid = event.pid
         task.place = _clean(event.where)
+        for name, value in event.metadata.items():
+            row = MetadataRow(task.run, task.task, _clean(name), _clean(str(value)), event.at)
+            self._changes.metadata.append(row)
         run = self._run
         if run is not None and run.started_at is None:
             run.started_at = event.at

@@ -163,6 +163,7 @@ def _worker_started(turn: TurnUnderWay, fact: WorkerStarted) -> None:
             number=task.number,
             where=fact.where,
             pid=fact.pid,
+            metadata=fact.metadata,
         )
     )
 
@@ -236,6 +237,7 @@ def _launch(state: RunState, task: TaskState) -> Launch:
         timeout_s=node.timeout_s,
         max_retries=node.retry.times,
         is_async=node.is_async,
+        memory_factor=node.retry.memory_factor**task.ooms,
     )
 
 

@@ -79,6 +79,10 @@ class Limits(NamedTuple):
     """`--max-num-splits`. None: no cap."""
     async_slots: int = 1000
     """`--max-async`: attempts of async steps at the same time."""
+    remote_slots: int = 1000
+    """Attempts on other platforms at the same time."""
+    most_losses: int = 100
+    """`--spot-retries`: how often a task may lose its attempt through no fault of its own before that is a failure."""
 
 
 @record
@@ -174,6 +178,8 @@ class AttemptStarted:
     number: int
     where: str
     pid: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the platform calls things: `kubernetes-pod-name`, `aws-batch-job-id`, ..."""
 
 
 @record

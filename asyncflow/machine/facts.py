@@ -64,6 +64,8 @@ class WorkerStarted:
     where: str
     """`host` or pod or job name."""
     pid: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the platform calls things, recorded for readers."""
 
 
 @record
@@ -95,6 +97,10 @@ class WorkerLost:
     """As waitpid tells it: negative for a signal. None: unknown."""
     is_our_fault: bool = False
     """True when the driver or zygote died, or the platform evicted it: does not use up a retry."""
+    kind: str = "asyncflow.WorkerLost"
+    """What the error is called if this is a failure: for `@retry(on=...)`, and for people."""
+    is_retryable: bool = True
+    """False where another try cannot help: an image that is not there, a size no machine has."""
 
 
 @record
