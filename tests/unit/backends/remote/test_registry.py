@@ -15,6 +15,7 @@ from asyncflow.plugins import PluginError
 from asyncflow.testing.process_platform import PROVIDER
 
 CLOUDY = """
+from __future__ import annotations
 from asyncflow.testing.process_platform import ProcessProvider, Process
 from asyncflow.records import record
 
