@@ -92,6 +92,7 @@ _KINDS: tuple[_Kind, ...] = (
     _Kind(20, 1, ev.FactIgnored),
     _Kind(21, 1, ev.PermitsGranted),
     _Kind(22, 1, ev.PermitsReturned),
+    _Kind(23, 1, ev.AttemptPending),
 )
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "AttemptFailed",
     "AttemptLaunched",
     "AttemptLost",
+    "AttemptPending",
     "AttemptStarted",
     "AttemptSucceeded",
     "AttemptTimedOut",
@@ -180,6 +181,17 @@ class AttemptStarted:
     pid: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     """What the platform calls things: `kubernetes-pod-name`, `aws-batch-job-id`, ..."""
+
+
+@record
+class AttemptPending:
+    """The attempt waits for its platform, which says why. Changes nothing; for readers."""
+
+    at: float
+    cause: int
+    task: int
+    number: int
+    why: str
 
 
 @record
@@ -399,4 +411,5 @@ Event = (
     | FactIgnored
     | PermitsGranted
     | PermitsReturned
+    | AttemptPending
 )

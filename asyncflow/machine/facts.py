@@ -23,6 +23,7 @@ __all__ = [
     "TaskStopRequested",
     "TimerFired",
     "WorkerLost",
+    "WorkerPending",
     "WorkerReported",
     "WorkerStarted",
 ]
@@ -66,6 +67,16 @@ class WorkerStarted:
     pid: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     """What the platform calls things, recorded for readers."""
+
+
+@record
+class WorkerPending:
+    """The backend has asked for the attempt's worker, and says why there is none yet."""
+
+    at: float
+    attempt: Attempt
+    why: str
+    """For people: `Unschedulable: 0/3 nodes are available`."""
 
 
 @record
@@ -173,6 +184,7 @@ Fact = (
     RunRequested
     | DriverStarted
     | WorkerStarted
+    | WorkerPending
     | AttemptAdopted
     | WorkerReported
     | WorkerLost

@@ -10,7 +10,7 @@
   locks/                        empty files, locked while the store is cleaned and blobs are used again
   remote                        of a store in a bucket: its address; this directory is its replica here
   cache/<2 hex>/<38 hex>        of such a store: blobs that are in the bucket, removed when they are too many
-  packages/                     code packages that were made here, by what they are made of
+  shared/                       what a bucket is for workers on other machines that see this directory
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ __all__ = [
     "memo_path",
     "memos_directory",
     "pack_path",
-    "packages_directory",
     "remote_path",
     "run_directory",
+    "shared_directory",
     "task_directory",
     "temporary_directory",
 ]
@@ -103,6 +103,6 @@ def cached_blob_path(root: str, digest: str) -> str:
     return f"{root}/cache/{digest[:2]}/{digest[2:]}"
 
 
-def packages_directory(root: str) -> str:
-    """Return the directory of code packages that were made here."""
-    return f"{root}/packages"
+def shared_directory(root: str) -> str:
+    """Return the directory that is a bucket for workers which see the scheduler's files."""
+    return f"{root}/shared"

@@ -23,8 +23,8 @@ class Left(NamedTuple):
     """As it lies in a pack; empty: the attempt left none, and `problem` says why."""
     log: bytes = b""
     """What comes behind the pieces of its log, stamped as a log's file is."""
-    pieces: int = 0
-    """How many pieces of its log there are in the bucket."""
+    stamps: tuple[int, ...] = ()
+    """When each piece of its log that is in the bucket was written (`s3.keys.LogKey.at_ms`), in order."""
     problem: str = ""
     """What went wrong in the worker, for people; the step's own failure is in the manifest."""
     reason: str = ""
@@ -47,6 +47,7 @@ def decode_left(data: bytes) -> Left:
     if zlib.crc32(body).to_bytes(4, "little") != data[4:8]:
         raise ValueError("its checksum does not match")
     try:
-        return Left(*msgpack.unpackb(body)[: len(Left._fields)])
+        left = Left(*msgpack.unpackb(body)[: len(Left._fields)])
+        return left._replace(stamps=tuple(left.stamps))
     except (TypeError, IndexError, msgpack.UnpackException) as error:
         raise ValueError(f"it cannot be read ({error})") from error
