@@ -328,7 +328,8 @@ class PlatformSuite:
                     (bench.run + 1, other.attempt),
                 ]
                 assert ref.created_at > 0
-                await bench.provider.remove(bench.context(), [each.id for each in all_of_owner])
+                everything = bench.context(run=None)
+                await bench.provider.remove(everything, [each.id for each in all_of_owner])
                 await bench.provider.remove(bench.context(), [ref.id])
                 left = await bench.provider.jobs(bench.context(run=None))
             assert [each for each in left if not each.is_over] == []
