@@ -59,8 +59,10 @@ _OURS = "asyncflow"
 _DATA = (".py", ".json", ".json.gz", ".pem", ".sql", ".tcss", ".html", ".js", ".css", "py.typed")
 _BOTOCORE_DATA = ("s3/", "sts/", "sso/", "sso-oidc/", "signin/")
 _NOT_NEEDED = ("/examples-1.json", "/backend_cffi.py", "/_trio.py", "/pytest_plugin.py")
-_RARE = tuple(f"{_OURS}/{room}/" for room in ("cli", "engine", "runner", "runtime", "testing", "tui"))
-"""Rooms that a worker has no use for; who imports one in a step compiles it."""
+_ABSENT = tuple(f"{_OURS}/{room}/" for room in ("cli", "tui"))
+"""Rooms for people at a terminal."""
+_RARE = tuple(f"{_OURS}/{room}/" for room in ("backends", "engine", "runner", "runtime", "testing"))
+"""Rooms that a worker has no use for; a step that imports one compiles it."""
 _SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 _ABI = re.compile(r"\.(cpython-\d+[^/]*)\.so$")
 
@@ -108,7 +110,8 @@ def _own_place() -> str:
 
 
 def _own_files() -> Sequence[Source]:
-    return files_below(_own_place(), _DATA, under=f"{_OURS}/").files
+    found = files_below(_own_place(), _DATA, under=f"{_OURS}/").files
+    return [source for source in found if not source.name.startswith(_ABSENT)]
 
 
 def _places() -> dict[str, str]:
