@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from tests.services import needed
+
 KEYS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",  # a test server's
@@ -36,9 +38,10 @@ def moto_server() -> Iterator[str]:
     """Start a server, give its address, and end it."""
     port = free_port()
     command = [sys.executable, "-m", "tests.services.batch.server", "-p", str(port)]
+    given = {**os.environ, **(needed.environment("docker") or {})}
     with (
         tempfile.TemporaryFile() as said,
-        subprocess.Popen(command, cwd=_ROOT, stdout=said, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(command, cwd=_ROOT, env=given, stdout=said, stderr=subprocess.STDOUT) as process,
     ):
         try:
             _wait(process, port, said)
