@@ -86,6 +86,7 @@ osd class load list = *
 osd class default list = *
 rgw frontends = beast endpoint=127.0.0.1:$2
 rgw enable usage log = false
+rgw override bucket index max shards = 1
 rgw dns name =
 [mon.a]
 mon data = $base/mon
