@@ -32,8 +32,9 @@ from asyncflow.store.layout import DATABASE, log_path, run_directory
 from asyncflow.store.local import LocalStore
 from asyncflow.store.objects import ObjectInfo
 from asyncflow.store.pieces import LogPart, Piece, decode_piece
+from asyncflow.store.replica import keep_owner
 from asyncflow.store.s3.blocking import BlockingObjects
-from asyncflow.store.s3.keys import HEADS, head_key, piece_key, run_of_head
+from asyncflow.store.s3.keys import HEADS, OWNER, head_key, piece_key, run_of_head
 
 __all__ = ["MOST_HEADS", "Replica", "replica_at"]
 
@@ -45,7 +46,12 @@ _PIECES_AT_ONCE = 16
 def replica_at(home: str) -> Replica | None:
     """Return what catches up a home; None if it is no replica. Raises StoreError or UserError: it cannot be opened."""
     objects = objects_of(home)
-    return None if objects is None else Replica(home, objects)
+    if objects is None:
+        return None
+    received = objects.get(OWNER)
+    if received is not None:
+        keep_owner(home, received.data.decode("ascii", "replace"))
+    return Replica(home, objects)
 
 
 class Replica:

@@ -13,8 +13,8 @@ from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.mirror import Mirror
 from asyncflow.runtime.remote_lease import RemoteLease
 from asyncflow.store.objects import Objects
-from asyncflow.store.replica import remote_url
-from asyncflow.store.s3.keys import HEADS, id_key, piece_key, run_of_head
+from asyncflow.store.replica import keep_owner, new_owner, remote_url
+from asyncflow.store.s3.keys import HEADS, OWNER, id_key, piece_key, run_of_head
 
 __all__ = ["RemoteHome", "opened_remote"]
 
@@ -114,4 +114,15 @@ async def opened_remote(home: str, log: SqliteLog, clock: Clock) -> AsyncGenerat
     from asyncflow.store.s3.aio import S3Objects
 
     async with S3Objects(parse_url(url)) as objects:
+        await _see_owner(objects, home)
         yield RemoteHome(objects, log, home, clock)
+
+
+async def _see_owner(objects: Objects, home: str) -> None:
+    """See that the replica is of the store in the bucket; a store that is new is given its owner. Raises StoreError."""
+    received = await objects.get(OWNER)
+    if received is None:
+        await objects.put_new(OWNER, new_owner().encode())
+        received = await objects.get(OWNER)
+    if received is not None:
+        keep_owner(home, received.data.decode("ascii", "replace"))

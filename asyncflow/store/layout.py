@@ -10,6 +10,7 @@
   locks/                        empty files, locked while the store is cleaned and blobs are used again
   remote                        of a store in a bucket: its address; this directory is its replica here
   cache/<2 hex>/<38 hex>        of such a store: blobs that are in the bucket, removed when they are too many
+  owner                         what tells this store from others, for jobs on other platforms
   shared/                       what a bucket is for workers on other machines that see this directory
 """
 
@@ -28,6 +29,7 @@ __all__ = [
     "log_path",
     "memo_path",
     "memos_directory",
+    "owner_path",
     "pack_path",
     "remote_path",
     "run_directory",
@@ -101,6 +103,11 @@ def cache_directory(root: str) -> str:
 def cached_blob_path(root: str, digest: str) -> str:
     """Return the path of a blob that is in the bucket as well."""
     return f"{root}/cache/{digest[:2]}/{digest[2:]}"
+
+
+def owner_path(root: str) -> str:
+    """Return the path of the file that tells this store from others."""
+    return f"{root}/owner"
 
 
 def shared_directory(root: str) -> str:

@@ -14,13 +14,15 @@ from asyncflow.errors import StoreError, UserError
 from asyncflow.store.digests import digest_of
 from asyncflow.store.failures import read_failure, write_failure
 from asyncflow.store.files import publish, temporary, write_all
-from asyncflow.store.layout import BLOBS, RUNS, TEMPORARY, remote_path
+from asyncflow.store.layout import BLOBS, RUNS, TEMPORARY, owner_path, remote_path
 
 __all__ = [
     "CACHE_VARIABLE",
     "STORE_VARIABLE",
     "given_store",
+    "keep_owner",
     "make_replica",
+    "new_owner",
     "owner_of",
     "remote_url",
     "replica_directory",
@@ -114,8 +116,61 @@ def remote_url(root: str) -> str | None:
 
 
 def owner_of(root: str) -> str:
-    """Return 8 hex digits that tell a store from others, the same on every machine for a store in a bucket."""
-    return _digest(remote_url(root) or f"{os.uname().nodename}:{root}")
+    """Return 8 hex digits that tell a store from others, the same on every machine for a store in a bucket.
+
+    A store in a directory is given them now if it has none; of a replica they are known once the bucket was asked
+    (`keep_owner`). Raises StoreError.
+    """
+    known = _read_owner(root)
+    return known if known is not None else keep_owner(root, new_owner())
+
+
+def new_owner() -> str:
+    """Make up digits for a store."""
+    return os.urandom(_OWNER_DIGITS // 2).hex()
+
+
+def keep_owner(root: str, owner: str) -> str:
+    """Note whose replica a directory is; return that.
+
+    Raises:
+        StoreError: It is another store's: the bucket was emptied, or is another one of that name.
+    """
+    known = _read_owner(root)
+    if known is None:
+        try:
+            fd, written = temporary(root)
+            try:
+                write_all(fd, [owner.encode()])
+            finally:
+                os.close(fd)
+            try:
+                os.link(written, owner_path(root))
+            finally:
+                os.unlink(written)
+        except FileExistsError:
+            pass  # another process was quicker
+        except OSError as error:
+            raise write_failure(error, owner_path(root), "The store's owner") from error
+        known = _read_owner(root) or owner
+    if known != owner and remote_url(root) is not None:
+        raise StoreError(
+            f"{remote_url(root)} is another store than the one that {root} is a replica of: it was emptied since, or "
+            "another server has that name",
+            hint=f"Nothing in a replica is needed once it is in the bucket. Remove it: rm -r {root}",
+        )
+    return known
+
+
+def _read_owner(root: str) -> str | None:
+    path = owner_path(root)
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError("The store's owner cannot be read", where=path, hint="asyncflow doctor") from error
 
 
 def _digest(text: str) -> str:

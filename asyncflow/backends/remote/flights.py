@@ -46,8 +46,8 @@ class Ordering:
     """The steps that run on the platform."""
     gangs: Mapping[str, str]
     """Steps that run as gangs, and the split step that opens each."""
-    command: Callable[[str], Sequence[str]]
-    """What a container runs, by the address of its spec object."""
+    command: Callable[[StepRequest, str], Sequence[str]]
+    """What a container of a step runs, by the address of its spec object."""
     environment: Mapping[str, str]
     """For all workers."""
 
@@ -74,7 +74,7 @@ class Ordering:
 
     def jobs(self, specs: Sequence[TaskSpec], spec_url: str) -> list[Job]:
         """Return the jobs of one spec object, in its order."""
-        command = tuple(self.command(spec_url))
+        command = tuple(self.command(self.steps[specs[0].step], spec_url))
         return [self._job(spec, index, command) for index, spec in enumerate(specs)]
 
     def _job(self, spec: TaskSpec, index: int, command: tuple[str, ...]) -> Job:

@@ -67,6 +67,11 @@ class Provider(Protocol):
         ...
 
     @property
+    def shares_filesystem(self) -> bool:
+        """Workers see the scheduler's files, so that a store in a directory will do."""
+        ...
+
+    @property
     def decorator(self) -> type:
         """The class of the step decorator with its options (`asyncflow.flow.decorators.base.StepDecorator`)."""
         ...

@@ -5,7 +5,7 @@
 | it was asked to stop                      | cancelled                                                           |
 | it alone was asked to stop, by somebody   | an error that is not tried again: the fallback, or failed           |
 | lost through no fault, the run is stopping| cancelled                                                           |
-| lost through no fault of the step         | tried again at once, no retry used up (`Limits.most_losses` times)  |
+| lost through no fault of the step         | tried again soon, no retry used up (`Limits.most_losses` times)     |
 | an error worth a retry, and retries left  | tried again after the policy's wait                                 |
 | any other, and the step has @catch        | a fallback attempt that runs no user code (three at most)           |
 | any other                                 | the task has failed; the run stops, unless it is to keep going      |
@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 MAX_FALLBACKS = 3
+_LOSSES_AT_ONCE = 2
+_LONGEST_LOSS_S = 60.0
 LOST = "asyncflow.WorkerLost"
 """What the error of an attempt is called that is gone without a word, and that nobody can say more of."""
 
@@ -77,9 +79,15 @@ def accept_loss(turn: TurnUnderWay, task: TaskState, fact: WorkerLost) -> None:
         turn.emit(
             AttemptLost(at=turn.at, cause=turn.cause, task=task.id, number=task.number, reason=fact.reason)
         )
-        _schedule(turn, task, turn.at, is_fallback=task.is_fallback, uses_retry=False)
+        wake_at = turn.at + _delay_of_loss(task.losses)
+        _schedule(turn, task, wake_at, is_fallback=task.is_fallback, uses_retry=False)
     else:
         accept_failure(turn, task, Failed(error=_error_of(task, fact)))
+
+
+def _delay_of_loss(losses: int) -> float:
+    """Return the wait after a task's nth loss: none after the first two, then growing, so that nothing spins."""
+    return 0.0 if losses <= _LOSSES_AT_ONCE else min(_LONGEST_LOSS_S, 2.0 ** (losses - _LOSSES_AT_ONCE))
 
 
 def fail_task(turn: TurnUnderWay, task: TaskState, error: ErrorInfo) -> None:

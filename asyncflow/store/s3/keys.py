@@ -1,5 +1,6 @@
 """What the objects of a store in a bucket are called. Nothing else spells these keys.
 
+owner                                   what tells this store from others, for replicas and jobs; written once
 blobs/<2 hex>/<38 hex>                  a blob's file as it lies in a home, header included; written once
 code/<digest>                           a code package; written once
 ids/<run>                               this run id is taken; written once
@@ -23,6 +24,7 @@ from typing import NamedTuple
 __all__ = [
     "HEADS",
     "IDS",
+    "OWNER",
     "LogKey",
     "blob_key",
     "claim_key",
@@ -46,6 +48,7 @@ __all__ = [
     "tags_prefix",
 ]
 
+OWNER = "owner"
 IDS = "ids/"
 HEADS = "heads/"
 _DIGITS = 12
