@@ -53,6 +53,8 @@ _PURE = (
     "six",
     "urllib3",
 )
+_ADVANCING = ("typing_extensions",)
+"""Packages that others take new names from as soon as there are any: an older one than that brought is too old."""
 _NATIVE = ("blake3", "zstandard", "msgpack")
 _DISTRIBUTIONS = {"dateutil": "python_dateutil"}
 _OURS = "asyncflow"
@@ -61,7 +63,10 @@ _BOTOCORE_DATA = ("s3/", "sts/", "sso/", "sso-oidc/", "signin/")
 _NOT_NEEDED = ("/examples-1.json", "/backend_cffi.py", "/_trio.py", "/pytest_plugin.py")
 _ABSENT = tuple(f"{_OURS}/{room}/" for room in ("cli", "tui"))
 """Rooms for people at a terminal."""
-_RARE = tuple(f"{_OURS}/{room}/" for room in ("backends", "engine", "runner", "runtime", "testing"))
+_RARE = tuple(
+    f"{_OURS}/{room}/"
+    for room in ("backends/batch", "backends/kubernetes", "engine", "runner", "runtime", "testing")
+)
 """Rooms that a worker has no use for; a step that imports one compiles it."""
 _SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 _ABI = re.compile(r"\.(cpython-\d+[^/]*)\.so$")
@@ -94,7 +99,7 @@ def _info() -> bytes:
         "asyncflow": __version__,
         "python": list(sys.version_info[:2]),
         "brought": {name: _version(name) for name in _places()},
-        "least": LEAST_VERSIONS,
+        "least": LEAST_VERSIONS | {name: _version(name) for name in _ADVANCING if _version(name)},
     }
     return json.dumps(told, sort_keys=True, indent=1).encode()
 
