@@ -85,7 +85,7 @@ class Kube:
     @property
     def faults(self) -> Faults:
         """The hand on the server."""
-        return self.server.faults
+        return self.server.faults.within(self.namespace)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Any]:  # Any: an ApiClient of kubernetes-asyncio
