@@ -30,7 +30,7 @@ start() {
     [ "$(id -u)" = 0 ] || { failed "network namespaces need root"; return 1; }
     make_network >"$log/network.out" 2>&1 || { failed "the namespaces could not be made"; return 1; }
     mkdir -m 711 "$base/munge" "$base/spool" "$base/state"
-    slurm_conf "h0(10.77.0.1)" "SlurmdTimeout=5" \
+    slurm_conf "h0(10.77.0.1)" "SlurmdTimeout=5" "MessageTimeout=2" "TCPTimeout=1" \
         "NodeName=h1 NodeAddr=10.77.0.11 CPUs=2 RealMemory=4000" \
         "NodeName=h2 NodeAddr=10.77.0.12 CPUs=2 RealMemory=4000" \
         "PartitionName=main Nodes=h1,h2 Default=YES MaxTime=INFINITE State=UP"
