@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from asyncflow.backends.kubernetes.manifest import Manifest, pod_of
+from asyncflow.backends.kubernetes.manifest import Manifest, plain, pod_of
 from asyncflow.backends.kubernetes.names import (
     CONTAINER,
     GANG,
@@ -198,5 +198,5 @@ def _with_node_index(pod: Manifest, index: int) -> Manifest:
 
 
 def _with(container: Json, variables: Mapping[str, str]) -> Manifest:
-    more = [{"name": name, "value": value} for name, value in variables.items()]
+    more = [{"name": name, "value": plain(value)} for name, value in variables.items()]
     return {**container, "env": [*container.get("env", ()), *more]}

@@ -18,7 +18,7 @@ from asyncflow.backends.kubernetes.parts import Json
 from asyncflow.backends.kubernetes.template import Overlay, lay_over
 from asyncflow.backends.remote.platform import INDEX_VARIABLE, Job
 
-__all__ = ["Manifest", "pod_of", "pod_shape", "quantity"]
+__all__ = ["Manifest", "cores", "plain", "pod_of", "pod_shape", "quantity"]
 
 Manifest = dict[str, Any]  # Any: JSON
 """An object as it is sent; of JSON's types only."""
@@ -80,6 +80,11 @@ def quantity(megabytes: float) -> str:
     return f"{megabytes:.0f}M" if megabytes >= 1 else f"{max(1, round(megabytes * 1000))}k"
 
 
+def plain(text: str) -> str:
+    """Return a text of a command or a variable so that it arrives as it is: Kubernetes replaces `$(NAME)` and `$$`."""
+    return text.replace("$", "$$") if "$(" in text or "$$" in text else text
+
+
 def cores(cpu: float) -> str:
     """Return an amount of cores as Kubernetes writes it."""
     return f"{cpu:.0f}" if cpu == int(cpu) else f"{max(1, round(cpu * 1000))}m"
@@ -117,7 +122,7 @@ def _container(job: Job, options: PodOptions) -> Manifest:
     container: Manifest = {
         "name": CONTAINER,
         "image": options.image,
-        "command": list(_command(job, options)),
+        "command": [plain(word) for word in _command(job, options)],
         "env": _environment(job, options),
         "resources": _resources(options),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -140,17 +145,12 @@ def _command(job: Job, options: PodOptions) -> tuple[str, ...]:
 
 
 def _environment(job: Job, options: PodOptions) -> list[Manifest]:
-    plain = {name: value for name, value in job.environment.items() if name != INDEX_VARIABLE}
-    plain["METAFLOW_KUBERNETES_WORKLOAD"] = "1"
+    given = {name: value for name, value in job.environment.items() if name != INDEX_VARIABLE}
+    given["METAFLOW_KUBERNETES_WORKLOAD"] = "1"
     if options.tmpfs_mb is not None and options.is_tmpfs_tempdir:
-        plain["METAFLOW_TEMPDIR"] = options.tmpfs_path
+        given["METAFLOW_TEMPDIR"] = options.tmpfs_path
     facts = {f"METAFLOW_KUBERNETES_{name}": path for name, path in _FACTS.items()}
-    # A `$(NAME)` in a value would be replaced by Kubernetes: what is ours is data. `$$` stands for a `$`.
-    made = [
-        {"name": name, "value": value.replace("$(", "$$(")}
-        for name, value in plain.items()
-        if name not in facts
-    ]
+    made = [{"name": name, "value": plain(value)} for name, value in given.items() if name not in facts]
     return made + [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": facts[name]}}} for name in facts]
 
 
