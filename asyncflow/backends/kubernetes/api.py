@@ -218,8 +218,8 @@ class Api:
             response = await self._send(client, "GET", path, query, None, timeout)
             try:
                 if response.status != 200:
-                    await self._answer(client, response, await response.read())
-                    raise ConnectionError(f"{response.status}")
+                    failure = await self._answer(client, response, await response.read())
+                    raise ConnectionError(failure.told)
                 yield response.content
             finally:
                 response.close()
@@ -274,7 +274,7 @@ class Api:
         reason, message = _told(data, str(response.reason or ""))
         if status == _UNAUTHORIZED:
             await self._renew(client)
-            return _Failure(message, status=status)
+            return _Failure(f"the credentials of {self.loaded.told} are refused: {message}", status=status)
         if status not in _AGAIN:
             raise Rejected(status, reason, message)
         if status == _TOO_MANY:
@@ -301,7 +301,7 @@ class Api:
         times = "once" if tries == 1 else f"{tries} times"
         if failure.status == _UNAUTHORIZED:
             return Unauthorized(
-                f"{self.server} refuses the credentials of {self.loaded.told}: {failure.told} (asked {times})",
+                f"{self.server} was asked {times}: {failure.told}",
                 hint="Log in to the cluster anew; what runs there goes on, `asyncflow resume RUN` takes it up again.",
             )
         return ClusterError(

@@ -102,6 +102,8 @@ def read_pod(pod: Json, *, is_stopped: bool = False) -> Sight:
     if phase == "Unknown" or status.get("reason") == "NodeLost":
         return Sight(Phase.RUNNING, note=_node_note(pod, status), leaving_s=leaving_s)
     if phase == "Running":
+        if _is_alone_over(pod, status):
+            return Sight(Phase.ENDED, end=_end(pod, status, is_stopped=is_stopped))
         note = "" if leaving_s is None else _leaving_note(pod, status)
         return Sight(Phase.RUNNING, note=note, leaving_s=leaving_s)
     note, hopeless = _waiting(status)
@@ -139,11 +141,17 @@ def seconds_of(moment: str) -> float:
 # How it ended
 
 
+def _is_alone_over(pod: Json, status: Json) -> bool:
+    """Whether the step has ended and containers of the user's template have not: nobody waits for those."""
+    main = next((state for name, state in _states(status) if name == CONTAINER), NOTHING)
+    return bool(main.get("terminated")) and len(many(pod, "spec", "containers")) > 1
+
+
 def _end(pod: Json, status: Json, *, is_stopped: bool) -> End:
-    if status.get("phase") == "Succeeded":
-        return End(EndReason.SUCCEEDED, exit_code=0)
     ended = _ended_container(status)
     code = ended.get("exitCode")
+    if status.get("phase") == "Succeeded" or (code == 0 and status.get("phase") == "Running"):
+        return End(EndReason.SUCCEEDED, exit_code=0)
     exit_code = _exit_code(code) if isinstance(code, int) else None
     told = _by_the_pod(pod, status, ended)
     if told is not None:

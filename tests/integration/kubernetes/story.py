@@ -1,4 +1,4 @@
-"""What the tests of the platform say often: jobs, a platform of the test server, and waiting for what becomes of them."""
+"""What the tests of the platform say often: jobs, a platform of the test server, waiting for what becomes of them."""
 
 from __future__ import annotations
 
@@ -96,6 +96,12 @@ class Listener:
         await self.wait(lambda: all(self.ends(task) for task in tasks))
         return [self.ends(task)[0] for task in tasks]
 
+    async def failed(self) -> BaseException:
+        """Wait until the platform gives up; return why."""
+        await self.wait(lambda: self.failure is not None)
+        assert self.failure is not None
+        return self.failure
+
     async def running(self, *tasks: int) -> None:
         """Wait until tasks run."""
         await self.wait(
@@ -127,11 +133,13 @@ async def opened(
 ) -> AsyncIterator[tuple[Any, Listener]]:
     """Open a platform and listen to it."""
     listener = Listener()
-    async with PROVIDER.open(context(kube, run=run, **settings), timing=times or timing()) as platform:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(listener.listen(platform))
-            yield platform, listener
-            await platform.aclose()
+    async with (
+        PROVIDER.open(context(kube, run=run, **settings), timing=times or timing()) as platform,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(listener.listen(platform))
+        yield platform, listener
+        await platform.aclose()
 
 
 async def pods(kube: Kube) -> list[Mapping[str, Any]]:
@@ -147,11 +155,16 @@ async def pods(kube: Kube) -> list[Mapping[str, Any]]:
     return response["items"]
 
 
-async def wait_no_pods(kube: Kube) -> None:
-    """Wait until no pod is left."""
+async def wait_no_pods(kube: Kube, run: int | None = None) -> None:
+    """Wait until no pod is left, or none of a run."""
     async with asyncio.timeout(WAIT_S):
-        while await pods(kube):
+        while any(run is None or label_of(pod, "run") == str(run) for pod in await pods(kube)):
             await asyncio.sleep(0.05)
+
+
+def label_of(pod: Mapping[str, Any], name: str) -> str:
+    """Return a label of ours."""
+    return str(pod["metadata"].get("labels", {}).get(f"asyncflow/{name}", ""))
 
 
 def limit_pods(kube: Kube, most: int) -> None:

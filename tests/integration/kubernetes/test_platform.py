@@ -10,7 +10,6 @@ from asyncflow.backends.kubernetes.provider import PROVIDER
 from asyncflow.backends.remote.platform import EndReason, Phase, Size
 from asyncflow.machine.ids import Attempt
 from tests.integration.kubernetes.story import (
-    Listener,
     context,
     environment_of,
     job,
@@ -97,11 +96,7 @@ async def test_closing_removes_all_pods_of_the_run_and_no_other(kube: Kube) -> N
             await platform.submit([job(task, "sleep 30") for task in range(1, 6)])
             await listener.running(*range(1, 6))
         await other_listener.running(1)
-        left = [pod["metadata"]["labels"]["asyncflow/run"] for pod in await pods(kube)]
-        assert set(left) <= {"7", "8"}
-        async with asyncio.timeout(20):
-            while [pod for pod in await pods(kube) if pod["metadata"]["labels"]["asyncflow/run"] == "7"]:
-                await asyncio.sleep(0.05)
+        await wait_no_pods(kube, run=7)
         assert await pods(kube)
     assert kube.faults.calls()["deletecollection", "pods"] == 2
 
@@ -117,7 +112,6 @@ async def test_who_may_not_delete_collections_deletes_one_by_one(kube: Kube) -> 
 async def test_a_restarted_driver_finds_its_pods_and_hears_how_they_end(kube: Kube) -> None:
     first = PROVIDER.open(context(kube), timing=timing())
     async with first as platform:
-        listener = Listener()
         await platform.submit([job(1, "sleep 60"), job(2, "exit 4")])
         # Nobody hears what the first one would tell: it is as if it had been killed.
         async with opened(kube) as (second, listener):
