@@ -16,6 +16,7 @@ from aiohttp import web
 
 from tests.services.kube.cluster import DEFAULT_NODES, Cluster, NodeSpec, Settings
 from tests.services.kube.deletion import Deletion
+from tests.services.kube.jobs import Jobs
 from tests.services.kube.kubelet.kubelet import Kubelet, make_runtime
 from tests.services.kube.scheduler import Scheduler
 from tests.services.kube.wire.server import Server
@@ -123,8 +124,15 @@ async def _run(
     scheduler = Scheduler(cluster)
     kubelet = Kubelet(cluster, make_runtime(cluster))
     server = Server(cluster, deletion, kubelet)
-    parts = [group.create_task(part.run()) for part in (deletion, scheduler, kubelet)]
-    runner = web.AppRunner(server.app(), access_log=None, handle_signals=False, shutdown_timeout=_CLOSE_S)
+    jobs = Jobs(cluster, server.api.admission, deletion)
+    parts = [group.create_task(part.run()) for part in (deletion, scheduler, kubelet, jobs)]
+    runner = web.AppRunner(
+        server.app(),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=_CLOSE_S,
+        handler_cancellation=True,
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", options.port, ssl_context=_tls(options), backlog=1024)
     await site.start()

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.services.kube.orders import Trouble
+from tests.services.kube.orders import REQUEST_TROUBLES, Trouble
 
 _WAIT_S = 20.0
 
@@ -39,9 +39,15 @@ class Fault:
 class Faults:
     """See the module. `pattern` is a regular expression, searched for in names; all filters are ANDed."""
 
-    def __init__(self, url: str, ca_file: str | None = None) -> None:
+    def __init__(self, url: str, ca_file: str | None = None, namespace: str = "") -> None:
         self._url = url
+        self._ca_file = ca_file
+        self._namespace = namespace
         self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
+
+    def within(self, namespace: str) -> Faults:
+        """Return the same hand, whose faults of pods and watches are for this namespace unless they say another."""
+        return Faults(self._url, self._ca_file, namespace)
 
     def refuse(
         self,
@@ -106,6 +112,8 @@ class Faults:
         """Order a fault; what is no filter is one of its options."""
         filters = ("verbs", "resources", "namespace", "pattern", "times", "seconds", "skip")
         body: dict[str, Any] = {"times": None if said.get("seconds") else 1}
+        if trouble not in (*REQUEST_TROUBLES, Trouble.LOST_ANSWER):
+            body["namespace"] = self._namespace
         body |= {name: said.pop(name) for name in filters if name in said}
         body |= {name: list(body[name]) for name in ("verbs", "resources") if name in body}
         order = self.ask("POST", "orders", {"trouble": trouble.value, **body, "options": said})

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ class Kube:
     @property
     def faults(self) -> Faults:
         """The hand on the server."""
-        return self.server.faults
+        return self.server.faults.within(self.namespace)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Any]:  # Any: an ApiClient of kubernetes-asyncio
@@ -115,10 +115,15 @@ class Kube:
 
 
 @contextmanager
-def serve(*arguments: str, ca_file: Path | None = None) -> Iterator[Server]:
-    """Start a server with these arguments, and end it with all its pods."""
+def serve(
+    *arguments: str, ca_file: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Start a server with these arguments, and end it with all its pods; `environment` adds to this process's."""
     command = [sys.executable, "-m", "tests.services.kube", "--port", "0", "--with-parent", *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    env = {**os.environ, **(environment or {})}
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env
+    )
     try:
         assert process.stdout is not None
         url = process.stdout.readline().strip()

@@ -63,11 +63,11 @@ async def wait_pod(kube: Kube, api: Any, name: str, phases: tuple[str, ...] = EN
     raise AssertionError(f"the watch ended before {name} was {phases}")
 
 
-async def wait_gone(kube: Kube, api: Any, name: str) -> list[Object]:
-    """Wait until a pod is gone; return what was seen of it."""
+async def wait_gone(kube: Kube, api: Any, name: str, version: str) -> list[Object]:
+    """Wait until a pod is gone, from a version on; return what was seen of it."""
     seen: list[Object] = []
     async with asyncio.timeout(_WAIT_S):
-        async with aclosing(watched(kube, api, fields=f"metadata.name={name}")) as events:
+        async with aclosing(watched(kube, api, version=version, fields=f"metadata.name={name}")) as events:
             async for kind, item in events:
                 seen.append(item)
                 if kind == "DELETED":
@@ -75,10 +75,28 @@ async def wait_gone(kube: Kube, api: Any, name: str) -> list[Object]:
     raise AssertionError(f"the watch ended before {name} was gone")
 
 
+def version_of(item: Object) -> str:
+    """Return the version of an object."""
+    return str(item["metadata"]["resourceVersion"])
+
+
 async def run_pod(kube: Kube, api: Any, item: Object) -> Object:
     """Make a pod, wait for its end, return it."""
     await client.CoreV1Api(api).create_namespaced_pod(kube.namespace, item)
     return await wait_pod(kube, api, item["metadata"]["name"])
+
+
+async def wait_log(kube: Kube, api: Any, name: str, text: str) -> None:
+    """Wait until a pod has written a line."""
+    response = await client.CoreV1Api(api).read_namespaced_pod_log(
+        name, kube.namespace, follow=True, _preload_content=False
+    )
+    async with asyncio.timeout(_WAIT_S):
+        async for line in response.content:
+            if line == text.encode():
+                response.close()
+                return
+    raise AssertionError(f"{name} ended before it wrote {text!r}")
 
 
 def ended_with(item: Object) -> Object:

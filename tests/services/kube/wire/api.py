@@ -17,8 +17,10 @@ from tests.services.kube.objects import ApiError, Object, name_of, namespace_of,
 from tests.services.kube.selectors import everything, parse_selectors
 from tests.services.kube.store import Stored
 from tests.services.kube.validation import without_nulls
-from tests.services.kube.wire.answers import answer, answer_object, list_text, table, wants_table
+from tests.services.kube.wire.answers import answer, answer_object, list_text, wants_table
 from tests.services.kube.wire.patch import apply_patch
+from tests.services.kube.wire.protobuf import CONTENT_TYPE, read_protobuf
+from tests.services.kube.wire.tables import table
 from tests.services.kube.wire.target import Target
 
 
@@ -91,7 +93,7 @@ class Api:
         return answer(found.text)
 
     async def _create(self, target: Target, request: web.Request) -> web.Response:
-        item = without_nulls(await _body(request))
+        item = without_nulls(await read_body(request))
         if target.kind is ACCESS_REVIEWS:
             return answer_object(self._review(item), 201)
         if target.subresource == "eviction":
@@ -103,7 +105,7 @@ class Api:
         return answer(made.text, 201) if isinstance(made, Stored) else answer_object(made, 201)
 
     async def _update(self, target: Target, request: web.Request) -> web.Response:
-        item = without_nulls(await _body(request))
+        item = without_nulls(await read_body(request))
         if item.get("metadata", {}).get("name") != target.name:
             raise ApiError(400, "the name of the object does not match the name on the URL")
         if target.kind.namespaced:
@@ -112,7 +114,7 @@ class Api:
         return answer(changed.text)
 
     async def _patch(self, target: Target, request: web.Request) -> web.Response:
-        patch = await _body(request)
+        patch = await read_body(request)
         found = self._store.get(target.kind, target.namespace, target.name)
         item = without_nulls(apply_patch(request.content_type, found.copy(), patch))
         if request.query.get("dryRun") == "All":
@@ -171,8 +173,15 @@ def _require_known(asked: int, version: int) -> None:
         raise ApiError(504, message, details={"causes": [{"reason": "ResourceVersionTooLarge"}]})
 
 
-async def _body(request: web.Request) -> Any:  # Any: JSON
+async def read_body(request: web.Request) -> Any:  # Any: JSON
+    """Return what a request brings, whatever form it has.
+
+    Raises:
+        ApiError: 400, it cannot be read; 415, it has a form that is not read here.
+    """
     text = await request.read()
+    if request.content_type == CONTENT_TYPE:
+        return read_protobuf(text)
     try:
         if request.content_type.endswith("yaml"):
             return yaml.safe_load(text)
@@ -182,7 +191,7 @@ async def _body(request: web.Request) -> Any:  # Any: JSON
 
 
 async def _delete_options(request: web.Request) -> Object:
-    options: Object = (await _body(request) if await request.read() else None) or {}
+    options: Object = (await read_body(request) if await request.read() else None) or {}
     if "gracePeriodSeconds" in request.query:
         options["gracePeriodSeconds"] = int(request.query["gracePeriodSeconds"])
     if "propagationPolicy" in request.query:

@@ -14,7 +14,7 @@ from tests.services.kube.objects import ApiError, Object
 from tests.services.kube.orders import REQUEST_TROUBLES, Trouble
 from tests.services.kube.wire.admin import Admin
 from tests.services.kube.wire.answers import answer_error, answer_object
-from tests.services.kube.wire.api import Api
+from tests.services.kube.wire.api import Api, read_body
 from tests.services.kube.wire.openapi import openapi_document
 from tests.services.kube.wire.podlogs import serve_log
 from tests.services.kube.wire.target import Target, parse_target
@@ -62,7 +62,7 @@ class Server:
     async def _answer(self, target: Target, request: web.Request) -> web.StreamResponse:
         orders = self._cluster.orders
         orders.calls[target.verb, target.resource] += 1
-        said = await _name_in(target, request)
+        said = await _name_in(target, request) if orders.all else target.name
         place = {
             "verb": target.verb,
             "resource": target.resource,
@@ -103,8 +103,8 @@ async def _name_in(target: Target, request: web.Request) -> str:
     if target.name or target.verb != "create":
         return target.name
     try:
-        metadata = (await request.json()).get("metadata") or {}
-    except (ValueError, AttributeError):
+        metadata = (await read_body(request)).get("metadata") or {}
+    except (ApiError, AttributeError):
         return ""
     return str(metadata.get("name") or metadata.get("generateName") or "")
 

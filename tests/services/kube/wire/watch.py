@@ -13,7 +13,8 @@ from tests.services.kube.objects import ApiError, Object, namespace_of
 from tests.services.kube.orders import WATCH_TROUBLES, Order, Trouble
 from tests.services.kube.selectors import Predicate, parse_selectors
 from tests.services.kube.store import ADDED, DELETED, MODIFIED, Change, Inbox, Stored
-from tests.services.kube.wire.answers import table, wants_table
+from tests.services.kube.wire.answers import wants_table
+from tests.services.kube.wire.tables import table
 from tests.services.kube.wire.target import Target, is_true
 
 _LONGEST_S = 3600.0
