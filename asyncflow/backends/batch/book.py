@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from asyncflow.backends.batch.naming import ONE, Kind
+from asyncflow.backends.batch.queues import Queue
 from asyncflow.backends.remote.platform import Phase
 from asyncflow.machine.ids import Attempt
 
@@ -39,23 +40,20 @@ class Member:
 class Tracked:
     """A job of AWS Batch."""
 
-    __slots__ = (
-        "id", "is_fargate", "is_spot", "kind", "log_group", "members", "missing_since", "name", "queue", "since",
-    )  # fmt: skip
+    __slots__ = ("id", "kind", "members", "missing_since", "name", "queue", "since")
 
-    def __init__(self, id: str, name: str, kind: Kind, attempts: Iterable[Attempt], queue: str) -> None:
+    def __init__(
+        self, id: str, name: str, kind: Kind, attempts: Iterable[Attempt], *, queue: Queue, since: float
+    ) -> None:
         self.id = id
         self.name = name
         self.kind = kind
         self.members = tuple(Member(attempt) for attempt in attempts)
         self.queue = queue
-        self.is_fargate = False
-        self.is_spot = False
-        self.log_group = "/aws/batch/job"
+        self.since = since
+        """When it became known, by a clock that never goes back."""
         self.missing_since: float | None = None
-        """When AWS said for the first time that it has no such job, by a clock that never goes back."""
-        self.since = 0.0
-        """When it became known, by the same clock."""
+        """When AWS said for the first time that it has no such job, by the same clock."""
 
     @property
     def is_over(self) -> bool:
@@ -83,10 +81,14 @@ class Book:
         self._jobs: dict[str, Tracked] = {}
 
     def add(self, job: Tracked, places: Iterable[int] | None = None) -> None:
-        """Note a job; with `places`, as that of these members only."""
+        """Note a job; with `places`, as that of these members only: nothing will be told of the others."""
+        counting = range(len(job.members)) if places is None else list(places)
+        for place, member in enumerate(job.members):
+            if place in counting:
+                self._places[member.attempt] = (job, place)
+            else:
+                member.phase = Phase.ENDED
         self._jobs[job.id] = job
-        for place in range(len(job.members)) if places is None else places:
-            self._places[job.members[place].attempt] = (job, place)
 
     def place_of(self, attempt: Attempt) -> tuple[Tracked, int] | None:
         """Return an attempt's job and its place in it; None: it is not known."""
@@ -95,10 +97,6 @@ class Book:
     def job(self, id: str) -> Tracked | None:
         """Return a job by its id."""
         return self._jobs.get(id)
-
-    def is_of(self, job: Tracked, place: int) -> bool:
-        """Whether the member is the one that counts for its attempt."""
-        return self._places.get(job.members[place].attempt) == (job, place)
 
     def alive(self) -> list[Tracked]:
         """Return the jobs that have not ended, and forget that others might have."""

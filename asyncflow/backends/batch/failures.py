@@ -91,6 +91,16 @@ class Problem(NamedTuple):
         return self.code in (*_NO_CREDENTIALS, *_EXPIRED, *_REFUSED_KEYS)
 
     @property
+    def is_about_request(self) -> bool:
+        """Whether AWS will not do this very thing, and would do others."""
+        return (
+            self.verdict is Verdict.FINAL
+            and self.status in (400, 404)
+            and not self.is_about_credentials
+            and not self.is_denied
+        )
+
+    @property
     def is_denied(self) -> bool:
         """Whether a permission is missing."""
         return self.code in _DENIED

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from asyncflow.backends.batch.caller import Caller
-from asyncflow.backends.batch.failures import BatchQueueError
+from asyncflow.backends.batch.failures import BatchAccessDenied, BatchQueueError
 from asyncflow.records import record
 from asyncflow.text import one_line
 
-__all__ = ["Machines", "Queue", "look_at_queue", "read_queue"]
+__all__ = ["Machines", "Queue", "list_queues", "look_at_queue", "read_queue"]
 
 _LONGEST_REASON = 300
 
@@ -88,6 +88,18 @@ async def look_at_queue(caller: Caller, name: str) -> Queue:
         answer = await caller.ask("describe_compute_environments", what, computeEnvironments=names)
         machines = answer.get("computeEnvironments") or []
     return read_queue(found[0], machines)
+
+
+async def list_queues(caller: Caller, known: Sequence[str]) -> list[str]:
+    """Return the names of all queues, known ones first; if they may not be listed, those. Raises PlatformError."""
+    names = list(known)
+    try:
+        async for page in caller.pages("describe_job_queues", "Job queues cannot be listed", "jobQueues"):
+            names += [str(queue["jobQueueName"]) for queue in page]
+    except BatchAccessDenied:
+        if not known:
+            raise
+    return list(dict.fromkeys(name.rpartition("/")[2] for name in names))
 
 
 def read_queue(

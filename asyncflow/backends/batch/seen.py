@@ -10,12 +10,13 @@ from asyncflow.backends.batch.reasons import end_of
 from asyncflow.backends.remote.platform import End, EndReason, JobSeen, Phase
 from asyncflow.text import one_line
 
-__all__ = ["STARTED", "ended_without_trace", "metadata_of", "phase_of", "seen_member"]
+__all__ = ["STARTED", "ended_without_trace", "log_group_of", "metadata_of", "phase_of", "seen_member"]
 
 STARTED = ("RUNNING", "SUCCEEDED", "FAILED")
 """The states in which something has begun."""
 
 _LONGEST_NOTE = 300
+_LOG_GROUP = "/aws/batch/job"
 _PHASES = {"RUNNING": Phase.RUNNING, "SUCCEEDED": Phase.ENDED, "FAILED": Phase.ENDED}
 
 
@@ -73,16 +74,25 @@ def metadata_of(
     told = {
         "aws-batch-job-id": job.child_id(place),
         "aws-batch-job-attempt": "1",
-        "aws-batch-jq-name": job.queue,
-        "aws-batch-execution-env": "AWS_ECS_FARGATE" if job.is_fargate else "AWS_ECS_EC2",
+        "aws-batch-jq-name": job.queue.name,
+        "aws-batch-execution-env": "AWS_ECS_FARGATE" if job.queue.is_fargate else "AWS_ECS_EC2",
     }
+    if len(job.queue.machines) == 1:
+        told["aws-batch-ce-name"] = job.queue.machines[0].name
     container: Mapping[str, Any] = found.get("container") or {}
     stream = container.get("logStreamName")
     if stream:
-        told["aws-batch-awslogs-group"] = job.log_group
+        told["aws-batch-awslogs-group"] = log_group_of(container)
         told["aws-batch-awslogs-region"] = region
         told["aws-batch-awslogs-stream"] = str(stream)
     return told
+
+
+def log_group_of(container: Mapping[str, Any]) -> str:  # Any: as above
+    """Return the group of CloudWatch that has a container's log stream."""
+    logging: Mapping[str, Any] = container.get("logConfiguration") or {}
+    options: Mapping[str, Any] = logging.get("options") or {}
+    return str(options.get("awslogs-group") or _LOG_GROUP)
 
 
 def _has_stream(metadata: Mapping[str, str]) -> bool:
@@ -90,7 +100,7 @@ def _has_stream(metadata: Mapping[str, str]) -> bool:
 
 
 def _end(job: Tracked, member: Member, found: Mapping[str, Any]) -> End:  # Any: as above
-    return end_of(found, is_spot=job.is_spot, stopped_by_us=member.is_stopped)
+    return end_of(found, is_spot=job.queue.is_spot, stopped_by_us=member.is_stopped)
 
 
 def _note(found: Mapping[str, Any], waiting: str) -> str:  # Any: as above
