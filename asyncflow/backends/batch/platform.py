@@ -66,6 +66,8 @@ class BatchPlatform:
         self._rhythm = Rhythm(self._pace)
         self._wake = anyio.Event()
         self._closing = anyio.Event()
+        self._news: list[JobSeen] = []
+        """Seen by others than `changes`, which is to tell it."""
         self._doubtful: set[Attempt] = set()
         """Asked for by an earlier driver, and not found: the request may still have been under way."""
         self._unwanted: set[Attempt] = set()
@@ -99,9 +101,9 @@ class BatchPlatform:
         answered_at = time.monotonic()
         while not self._closing.is_set():
             before = sum(self._caller.calls.values())
-            news: list[JobSeen] = []
+            news, self._news = self._news, []
             try:
-                news = await self._watcher.look()
+                news += await self._watcher.look()
                 await self._submitter.end_twins()
                 answered_at = time.monotonic()
             except BatchUnreachable as error:
@@ -120,6 +122,7 @@ class BatchPlatform:
         self._doubtful.update(attempt for attempt, place in places.items() if place is None)
         jobs = {place[0].id: place[0] for place in places.values() if place is not None}
         seen = {one.attempt: one for one in await self._watcher.look(list(jobs.values()))}
+        self._news += seen.values()  # what has ended ends in `changes`, too
         self._look_soon()
         return [
             seen.get(attempt) or _as_told(*place) for attempt, place in places.items() if place is not None

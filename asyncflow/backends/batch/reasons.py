@@ -29,7 +29,7 @@ _WORDS = (
     (r"CannotPull|pull (secrets or )?(registry auth|image)|ImagePull|manifest unknown", EndReason.IMAGE),
     (r"CannotCreateContainer.*(No such image|no command specified)", EndReason.IMAGE),
     (r"executable file not found|exec format error|(exec|stat) .*no such file", EndReason.IMAGE),
-    (r"JobStateTimeLimit|MISCONFIGURATION|CAPACITY:INSUFFICIENT", EndReason.UNSCHEDULABLE),
+    (r"Overrides length|JobStateTimeLimit|MISCONFIGURATION|CAPACITY:INSUFFICIENT", EndReason.UNSCHEDULABLE),
     (r"Cannot(Start|Create)Container|ResourceInitialization|Dependent Job failed", EndReason.UNSCHEDULABLE),
     (r"Timeout waiting for network interface|DockerTimeout|Capacity is unavailable", EndReason.EVICTED),
     (

@@ -6,6 +6,7 @@ array; the members of a gang are one multi-node job; what is alone is alone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import ceil
@@ -27,9 +28,13 @@ from asyncflow.backends.remote.platform import Job, array_environment, environme
 from asyncflow.machine.ids import Attempt
 from asyncflow.records import record
 
-__all__ = ["GRACE_S", "LEAST_TIMEOUT_S", "MOST_IN_ARRAY", "Submission", "group", "request_of"]
+__all__ = ["GRACE_S", "LEAST_TIMEOUT_S", "MOST_IN_ARRAY",
+    "MOST_OVERRIDES", "Submission", "complaint_of",
+    "group", "request_of"]
 
 MOST_IN_ARRAY = 10_000
+MOST_OVERRIDES = 8192
+"""Characters of a command and its environment, as JSON."""
 GRACE_S = 60
 """Longer than @timeout, which the worker heeds by itself and can tell of."""
 LEAST_TIMEOUT_S = 60
@@ -95,6 +100,17 @@ def request_of(submission: Submission, options: Options, definition: str) -> dic
         request["tags"] = {**tags, **dict(options.tags)}
         request["propagateTags"] = True
     return request
+
+
+def complaint_of(request: Mapping[str, Any]) -> str:  # Any: JSON
+    """Say why AWS would take a request and let its jobs fail; empty: nothing is known."""
+    length = len(json.dumps(request.get("containerOverrides") or request.get("nodeOverrides"), ensure_ascii=False))
+    if length <= MOST_OVERRIDES:
+        return ""
+    return (
+        f"its command and environment are {length} characters long together, and AWS Batch takes {MOST_OVERRIDES}; "
+        "shorten what @environment sets"
+    )
 
 
 def _runs(jobs: Sequence[Job]) -> Iterator[list[Job]]:

@@ -22,7 +22,7 @@ from asyncflow.backends.batch.naming import GANG
 from asyncflow.backends.batch.options import Options, Settings, resolve
 from asyncflow.backends.batch.pace import Pace
 from asyncflow.backends.batch.queues import Queue, look_at_queue
-from asyncflow.backends.batch.submission import Submission, group, request_of
+from asyncflow.backends.batch.submission import Submission, complaint_of, group, request_of
 from asyncflow.backends.remote.platform import EndReason, Job, Refused
 from asyncflow.errors import AsyncflowError
 from asyncflow.machine.ids import Attempt
@@ -115,6 +115,9 @@ class Submitter:
         except Refusal as refused:
             return self._refusals(submission, refused)
         request = request_of(submission, options, definition)
+        complaint = complaint_of(request)
+        if complaint:
+            return _refused(submission, EndReason.UNSCHEDULABLE, f"Step {submission.jobs[0].step}: {complaint}")
         self._under_way[submission.name] = submission
         try:
             id = await self._request(request, options.queue)

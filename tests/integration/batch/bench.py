@@ -17,7 +17,6 @@ from asyncflow.backends.remote.provider import PlatformContext, StepRequest
 from asyncflow.machine.ids import Attempt
 from tests.services.batch.handle import IMAGE, Batch
 
-OWNER = "0a1b2c3d"
 RUN = 7
 PACE = Pace(
     quick_s=0.1,
@@ -30,6 +29,11 @@ PACE = Pace(
     tries=6,
 )
 """In a hurry."""
+
+
+def owner_of(batch: Batch) -> str:
+    """The store's name, another for each test: they share a server."""
+    return batch.queue.removeprefix("queue-")
 
 
 def options(batch: Batch, **more: Any) -> dict[str, Any]:
@@ -54,13 +58,13 @@ def jobs_of(
     """Jobs of a step for these tasks. With `apart`, none is to follow another, so that there is no array."""
     return [
         Job(
-            name=f"af-{OWNER}-{RUN}-{task}-{number}",
+            name=f"af-{owner_of(batch)}-{RUN}-{task}-{number}",
             attempt=Attempt(task, number),
             run=RUN,
             flow="Wide",
             step="work",
             user="ada",
-            owner=OWNER,
+            owner=owner_of(batch),
             command=tuple(command),
             environment={"ASYNCFLOW_SPEC_URL": "s3://bucket/spec"},
             index=at * 2 if apart else at,
@@ -74,7 +78,7 @@ def context(batch: Batch, *, run: int | None = RUN, **more: Any) -> PlatformCont
     """For what the platform is opened."""
     step = {"options": options(batch), "size": Size(cpu=1, memory_mb=64), "where": "flow.py:12", **more}
     return PlatformContext(
-        owner=OWNER, run=run, flow="Wide", user="ada", steps=[StepRequest(step="work", **step)]
+        owner=owner_of(batch), run=run, flow="Wide", user="ada", steps=[StepRequest(step="work", **step)]
     )
 
 
@@ -147,6 +151,14 @@ async def told_by(platform: BatchPlatform) -> AsyncGenerator[Told]:
         group.start_soon(listen)
         yield told
         group.cancel_scope.cancel()
+
+
+async def eventually(is_so: Callable[[], object], what: str, within_s: float = 20) -> None:
+    """Wait until something is so on the server, while the platform goes on."""
+    with anyio.move_on_after(within_s):
+        while not is_so():
+            await anyio.sleep(0.05)
+    assert is_so(), f"not in {within_s} s: {what}"
 
 
 def alive(batch: Batch) -> list[str]:

@@ -12,6 +12,7 @@ from tests.services.batch.handle import Batch
 
 
 async def test_a_job_runs_and_its_end_is_told_with_aws_names(batch: Batch) -> None:
+    batch.pace(step_s=0.3)
     async with opened(batch) as platform, told_by(platform) as told:
         refused = await platform.submit(jobs_of(batch, [3], shell("echo hello; sleep 0.5")))
         await told.ended([3])
