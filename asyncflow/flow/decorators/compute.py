@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asyncflow.flow.compute_values import (
@@ -15,6 +15,7 @@ from asyncflow.flow.compute_values import (
     names_of,
     tolerations_of,
 )
+from asyncflow.flow.decorators import batch_values
 from asyncflow.flow.decorators.base import StepDecorator, decorate
 from asyncflow.records import field, record
 from asyncflow.settings import setting
@@ -173,34 +174,85 @@ class Kubernetes(_Compute):
 
 @record(slots=False)
 class Batch(_Compute):
-    """The step runs as a job of AWS Batch."""
+    """The step runs as a job of AWS Batch. What is None is decided by the environment, or by AWS Batch."""
 
     name: ClassVar[str] = "batch"
     cpu: Any = None
+    """Cores; also 0.25 and 0.5 where there is Fargate."""
     gpu: Any = None
     memory: Any = None
+    """MB."""
     queue: str | None = None
     iam_role: str | None = None
+    """The job's own, for the store."""
     execution_role: str | None = None
+    """Fargate's, for images and logs."""
     max_swap: int | None = None
+    """MB."""
     swappiness: int | None = None
     inferentia: int | None = None
     trainium: int | None = None
     efa: int | None = None
     host_volumes: Any = None
+    """Directories of the host, `/here` or `/there:/here`. Kept as a tuple."""
     efs_volumes: Any = None
+    """File systems, `fs-1234`, which is mounted at /mnt/fs-1234, or `fs-1234:/here`. Kept as a tuple."""
     aws_batch_tags: Any = None
+    """Kept as a dictionary."""
     ephemeral_storage: int | None = None
+    """GB; Fargate's."""
     log_driver: str | None = None
     log_options: Any = None
+    """Kept as a dictionary."""
     privileged: bool = False
 
     def __post_init__(self) -> None:
-        self._sizes("cpu", "memory", "gpu", "shared_memory", "tmpfs_size", "ephemeral_storage")
+        self._check_numbers()
         if self.inferentia is not None and self.trainium is not None:
             self.refuse("trainium", "to be given beside inferentia: they are the same")
-        if self.swappiness is not None and not 0 <= int(self.swappiness) <= 100:
+        for text in ("image", "queue", "iam_role", "execution_role", "executable"):
+            value = getattr(self, text)
+            if value is not None and not (isinstance(value, str) and value.strip()):
+                self.refuse(text, "a text")
+        for yes_or_no in ("privileged", "use_tmpfs", "tmpfs_tempdir"):
+            self._keep(yes_or_no, batch_values.yes_or_no, "True or False")
+        self._keep("tmpfs_path", batch_values.path, "an absolute path")
+        self._keep("host_volumes", batch_values.host_volumes, "absolute paths, `/here` or `/there:/here`")
+        self._keep("efs_volumes", batch_values.efs_volumes, "file systems, `fs-1234` or `fs-1234:/here`")
+        self._keep("aws_batch_tags", batch_values.tags, batch_values.TAGS_WANTED)
+        self._keep("log_options", batch_values.options, "names and values, such as {'awslogs-group': 'mine'}")
+        if self.log_driver is not None and self.log_driver not in batch_values.LOG_DRIVERS:
+            self.refuse("log_driver", f"one of {', '.join(batch_values.LOG_DRIVERS)}")
+
+    def _check_numbers(self) -> None:
+        self._sizes("memory", "gpu", "shared_memory", "tmpfs_size")
+        if self.cpu is not None:
+            self.number("cpu", at_least=0.25)
+        for name, least in (
+            ("inferentia", 1),
+            ("trainium", 1),
+            ("efa", 1),
+            ("max_swap", 0),
+            ("swappiness", 0),
+        ):
+            if getattr(self, name) is not None:
+                self.number(name, at_least=least, is_whole=True)
+        if self.swappiness is not None and self.swappiness > 100:
             self.refuse("swappiness", "a number from 0 to 100")
+        if self.ephemeral_storage is not None:
+            self.number("ephemeral_storage", at_least=21, is_whole=True)
+            if self.ephemeral_storage > 200:
+                self.refuse("ephemeral_storage", "a number from 21 to 200, in GB")
+
+    def _keep(self, name: str, read: Callable[[Any], Any], wanted: str) -> None:  # Any: as given; as kept
+        """Keep what `read` makes of an attribute; it raises ValueError for what it cannot read."""
+        value = getattr(self, name)
+        if value is None:
+            return
+        try:
+            object.__setattr__(self, name, read(value))
+        except ValueError:
+            self.refuse(name, wanted)
 
 
 def kubernetes(method: Any = None, /, **attributes: Any) -> Any:  # Any: the method, or what decorates one
