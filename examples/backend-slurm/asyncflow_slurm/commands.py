@@ -9,7 +9,7 @@ import os
 import random
 import re
 import shutil
-import subprocess
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -186,14 +186,10 @@ class Commands:
 
     async def _run(self, *command: str, stdin: str = "", is_told_on_stderr: bool = False) -> str:
         try:
-            with anyio.fail_after(_LONGEST_CALL_S):
-                done = await anyio.run_process(
-                    command,
-                    input=stdin.encode(),
-                    stderr=subprocess.PIPE,
-                    check=False,
-                    env=self._environment,
-                )
+            with tempfile.TemporaryFile() as given, anyio.fail_after(_LONGEST_CALL_S):
+                given.write(stdin.encode())  # not a pipe, which breaks if the command ends without reading
+                given.seek(0)
+                done = await anyio.run_process(command, stdin=given, check=False, env=self._environment)
         except TimeoutError:
             raise Trouble(f"{command[0]} did not answer within {_LONGEST_CALL_S:g} s") from None
         except OSError as error:

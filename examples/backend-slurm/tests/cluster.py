@@ -9,16 +9,19 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["Cluster", "missing"]
+__all__ = ["Cluster", "Machine", "missing"]
 
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch")
 _START_S = 30.0
 
 CONFIGURATION = """\
 ClusterName=af
-SlurmctldHost={host}(127.0.0.1)
+SlurmctldHost={controller_host}({address})
+{listening}
 AuthType=auth/munge
 AuthInfo=socket={directory}/run/munge.sock
 SlurmUser=root
@@ -40,6 +43,7 @@ SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=1000
 ReturnToService=2
 MpiDefault=none
 MinJobAge={min_job_age}
+SlurmdTimeout={slurmd_timeout}
 KillWait=2
 PropagateResourceLimits=NONE
 {nodes}
@@ -55,18 +59,35 @@ def missing() -> str:
     return f"not installed: {', '.join(gone)} (Debian: slurmctld slurmd slurm-client munge)" if gone else ""
 
 
+class Machine(NamedTuple):
+    """Where one of the cluster's daemons runs."""
+
+    address: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+    """Of commands that are to run there."""
+
+
 class Cluster:
     """Two nodes of 8 cores each, whatever the machine has.
 
     Args:
         directory: Empty.
         min_job_age_s: How long the queue shows jobs that have ended.
+        slurmd_timeout_s: After how long without a word a node is down.
     """
 
-    def __init__(self, directory: Path, *, min_job_age_s: int = 300) -> None:
+    def __init__(self, directory: Path, *, min_job_age_s: int = 300, slurmd_timeout_s: int = 300) -> None:
         self.directory = directory
         self.configuration = directory / "slurm.conf"
-        self._min_job_age_s = min_job_age_s
+        self.controller = Machine(
+            prefix=("unshare", "--uts", "sh", "-c", 'hostname localhost && exec "$@"', "sh")
+        )
+        self.controller_host = "localhost"
+        """slurmctld listens where the name of its host leads."""
+        self.listening = "CommunicationParameters=NoInAddrAny,NoCtldInAddrAny"
+        """Nowhere but on the addresses of the configuration."""
+        self.nodes = [Machine(), Machine()]
+        self._times = {"min_job_age": min_job_age_s, "slurmd_timeout": slurmd_timeout_s}
 
     def start(self) -> None:
         """Start everything and wait until both nodes are idle."""
@@ -79,8 +100,8 @@ class Cluster:
         ports = _free_ports(4)
         host = socket.gethostname().partition(".")[0]
         nodes = "\n".join(
-            f"NodeName=n{number} NodeAddr=127.0.0.1 NodeHostname={host} Port={port} CPUs=8 RealMemory=4000"
-            for number, port in enumerate(ports[2:], start=1)
+            f"NodeName=n{number} NodeAddr={node.address} NodeHostname={host} Port={port} CPUs=8 RealMemory=4000"
+            for number, (node, port) in enumerate(zip(self.nodes, ports[2:], strict=True), start=1)
         )
         self.configuration.write_text(
             CONFIGURATION.format(
@@ -88,8 +109,11 @@ class Cluster:
                 directory=self.directory,
                 controller=ports[0],
                 daemon=ports[1],
-                min_job_age=self._min_job_age_s,
+                address=self.controller.address,
+                controller_host=self.controller_host,
+                listening=self.listening,
                 nodes=nodes,
+                **self._times,
             )
         )
         run, log = self.directory / "run", self.directory / "log"
@@ -98,13 +122,31 @@ class Cluster:
             f"--log-file={log}/munged.log", f"--seed-file={self.directory}/munge/seed",
         )  # fmt: skip
         self.start_controller()
-        for number in (1, 2):
-            self._do("slurmd", "-f", str(self.configuration), "-N", f"n{number}")
+        for number, node in enumerate(self.nodes, start=1):
+            self._do("slurmd", "-f", str(self.configuration), "-N", f"n{number}", prefix=node.prefix)
         self._wait_idle()
 
     def start_controller(self) -> None:
-        """Start slurmctld, also after `stop_controller`."""
-        self._do("slurmctld", "-f", str(self.configuration))
+        """Start slurmctld, unless it runs."""
+        if not self._pid("slurmctld"):
+            self._do("slurmctld", "-f", str(self.configuration), prefix=self.controller.prefix)
+
+    def wait_up(self) -> None:
+        """Wait until the controller answers."""
+        until = time.monotonic() + _START_S
+        while (
+            "UP"
+            not in subprocess.run(
+                [*self.controller.prefix, "scontrol", "ping"],
+                env=os.environ | self.environment(),
+                check=False,
+                capture_output=True,
+                text=True,
+            ).stdout
+        ):
+            if time.monotonic() > until:
+                raise TimeoutError("slurmctld does not answer")
+            time.sleep(0.05)
 
     def stop_controller(self) -> None:
         """End slurmctld; jobs go on."""
@@ -126,25 +168,27 @@ class Cluster:
     def ask(self, *command: str) -> str:
         """Return what one of Slurm's commands prints."""
         environment = os.environ | self.environment()
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        words = [*self.controller.prefix, *command]
+        return subprocess.run(words, env=environment, check=True, capture_output=True, text=True).stdout
 
-    def _do(self, *command: str) -> None:
-        path = f"{os.environ['PATH']}:/usr/sbin"
-        environment = os.environ | self.environment() | {"PATH": path}
-        subprocess.run(
-            [shutil.which(command[0], path=path) or command[0], *command[1:]], env=environment, check=True
-        )
+    def _do(self, *command: str, prefix: Sequence[str] = ()) -> None:
+        environment = os.environ | self.environment() | {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
+        subprocess.run([*prefix, *command], env=environment, check=True)
+
+    def _pid(self, name: str) -> int:
+        """Return the pid of a daemon that runs, or 0."""
+        try:
+            pid = int((self.directory / "run" / f"{name}.pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+        return pid if Path(f"/proc/{pid}").exists() else 0
 
     def _end(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
-        path = self.directory / "run" / f"{name}.pid"
-        try:
-            pid = int(path.read_text())
+        if pid := self._pid(name):
             os.kill(pid, how)
-        except (FileNotFoundError, ProcessLookupError, ValueError):
-            return
-        until = time.monotonic() + _START_S
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
-            time.sleep(0.02)
+            until = time.monotonic() + _START_S
+            while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+                time.sleep(0.02)
 
     def _wait_idle(self) -> None:
         until = time.monotonic() + _START_S
