@@ -125,13 +125,21 @@ def _hidden(options: list[click.Option]) -> list[click.Option]:
 
 
 def _place_options() -> list[click.Option]:
-    """Make Metaflow's options for where things lie; there is one kind of each on this machine."""
+    """Make Metaflow's options for where things lie."""
 
     def use_store(_context: click.Context, _option: click.Parameter, root: str | None) -> None:
-        if root is not None:
-            from asyncflow.store.home import HOME_VARIABLE
+        if root is None:
+            return
+        if "://" in root:
+            os.environ["METAFLOW_DATASTORE_SYSROOT_S3"] = root
+            return
+        from asyncflow.store.home import HOME_VARIABLE
 
-            os.environ[HOME_VARIABLE] = os.path.abspath(root)
+        os.environ[HOME_VARIABLE] = os.path.abspath(root)
+
+    def use_kind(_context: click.Context, _option: click.Parameter, kind: str | None) -> None:
+        if kind is not None:
+            os.environ["METAFLOW_DEFAULT_DATASTORE"] = kind
 
     def use_environment(_context: click.Context, _option: click.Parameter, name: str | None) -> None:
         if name is not None:
@@ -141,10 +149,14 @@ def _place_options() -> list[click.Option]:
 
     local = click.Choice(["local"])
     return [
-        *[
-            click.Option([f"--{name}"], type=local, expose_value=False, hidden=True)
-            for name in ("metadata", "datastore")
-        ],
+        click.Option(["--metadata"], type=local, expose_value=False, hidden=True),
+        click.Option(
+            ["--datastore"],
+            type=click.Choice(["local", "s3"]),
+            expose_value=False,
+            callback=use_kind,
+            help="s3: in the bucket that METAFLOW_DATASTORE_SYSROOT_S3 or --datastore-root names.",
+        ),
         click.Option(
             ["--environment"],
             type=local,
@@ -157,7 +169,7 @@ def _place_options() -> list[click.Option]:
             metavar="DIR",
             expose_value=False,
             callback=use_store,
-            help="The store's directory.",
+            help="The store's directory, or with --datastore s3 its address in a bucket.",
         ),
     ]
 

@@ -9,7 +9,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.group import OurCommand
-from asyncflow.cli.reading import OpenStore, open_store
+from asyncflow.cli.reading import OpenStore, local_home, open_store
 from asyncflow.cli.runid import Target, find_target
 from asyncflow.cli.script import Script
 
@@ -31,6 +31,7 @@ def command(script: Script | None = None) -> click.Command:
 
     def scrub(path: str, *, is_stdout: bool, is_stderr: bool, **how: Any) -> int:  # Any: what click parsed
         streams = ("stdout", "stderr") if is_stdout == is_stderr else ("stdout" if is_stdout else "stderr",)
+        local_home("Scrubbing logs of")
         with open_store() as store:
             target = find_target(store.reader, path, None if script is None else script.class_name)
             if target.step is None and target.task is None:

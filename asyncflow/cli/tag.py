@@ -102,7 +102,7 @@ def _run(store: OpenStore, script: Script | None, which: dict[str, Any]) -> RunR
 def _edit(
     script: Script | None, which: dict[str, Any], *, add: Iterable[str] = (), remove: Iterable[str] = ()
 ) -> None:
-    from asyncflow.events.tagging import edit_tags
+    from asyncflow.client.changing import edit_tags
     from asyncflow.users import user_name
 
     with open_store() as store:

@@ -31,7 +31,7 @@ from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.inbox import Inbox
 from asyncflow.store.code import REDACTED
 from asyncflow.store.digests import digest_of
-from asyncflow.store.layout import blob_path
+from asyncflow.store.layout import blob_path, cached_blob_path
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord, Manifest
 from asyncflow.store.memos import Memos
@@ -273,7 +273,7 @@ class _Shelf:
             digests.append(manifest.items.digest)
         root = self._store.root
         try:
-            is_whole = all(touch_blob(root, blob_path(root, digest)) for digest in digests)
+            is_whole = all(_is_there(root, digest) for digest in digests)
         except OSError:
             return None
         return manifest if manifest.is_ok and manifest.caught is None and is_whole else None
@@ -345,3 +345,8 @@ def _artifacts(binding: Binding, found: Manifest) -> dict[str, ArtifactRecord]:
     if found.variable is not None and found.variable not in found.artifacts:
         inherited.pop(found.variable, None)  # a generator that the foreach used up
     return {**inherited, **{name: one for name, one in found.artifacts.items() if one.is_new}}
+
+
+def _is_there(root: str, digest: str) -> bool:
+    """Say whether a blob is there, and keep it from being swept; one that is in the bucket stays there anyway."""
+    return touch_blob(root, blob_path(root, digest)) or os.path.exists(cached_blob_path(root, digest))
