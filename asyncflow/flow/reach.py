@@ -19,10 +19,9 @@ import hashlib
 import inspect
 import io
 import os
-import pickle
 import sys
 from collections.abc import Iterable, Mapping
-from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 from asyncflow.flow.asking import Asks, asked_names, asks_of
@@ -37,12 +36,12 @@ from asyncflow.flow.definitions import (
     python_files,
 )
 from asyncflow.flow.parameters import ReadOnly
+from asyncflow.flow.pieces import LITERALS, WRAPPERS, NamingPickler, is_plain, slots_of, wrapped_in
 from asyncflow.flow.sources import is_users, is_users_place
 from asyncflow.flow.steps import MARK, mark_of
 
 __all__ = ["Piece", "code_of", "reached_code"]
 
-_LITERALS = frozenset((str, bytes, int, float, complex, bool, type(None), type(Ellipsis)))
 _CONTAINERS = frozenset((list, tuple, set, frozenset, dict, MappingProxyType))
 _METHODS = (FunctionType, staticmethod, classmethod, property)
 _MOST_ITEMS = 10_000
@@ -125,7 +124,7 @@ class _Walk:
 
     def value(self, label: str, value: Any) -> None:  # Any: whatever a name stands for
         """Look at what a name of the user's stands for."""
-        if type(value) in _LITERALS:
+        if type(value) in LITERALS:
             self._note(label, text_digest(repr(value)), repr(value))
         elif id(value) not in self._seen:
             self._seen[id(value)] = value
@@ -199,16 +198,8 @@ class _Walk:
             self._class(value)
         elif isinstance(value, FunctionType) or hasattr(value, "__wrapped__"):
             self.function(value)
-        elif isinstance(value, MethodType):
-            self._inner(label, value.__func__)
-            self._inner(f"{label}'s self", value.__self__)
-        elif isinstance(value, staticmethod | classmethod):
-            self.value(label, value.__func__)
-        elif isinstance(value, property):
-            for part in (value.fget, value.fset):
-                self._inner(label, part)
-        elif isinstance(value, functools.partial):
-            for part in (value.func, value.args, dict(value.keywords)):  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType,reportUnknownMemberType]
+        elif isinstance(value, WRAPPERS):
+            for part in wrapped_in(value):
                 self._inner(label, part)
         elif type(value) in _CONTAINERS:
             self._container(label, value)  # pyright: ignore[reportUnknownArgumentType]
@@ -223,13 +214,13 @@ class _Walk:
             return
         self.file(path)
         for name, value in list(vars(module).items()):
-            if not name.startswith("__") and (type(value) in _LITERALS or type(value) in _CONTAINERS):
+            if not name.startswith("__") and (type(value) in LITERALS or type(value) in _CONTAINERS):
                 self.value(f"{module.__name__}:{name}", value)
 
     def _container(self, label: str, value: Any) -> None:  # Any: a container of anything
         items: Iterable[Any] = value.items() if isinstance(value, dict | MappingProxyType) else value
         several = list(items)
-        if all(map(_is_plain, several)):
+        if all(map(is_plain, several)):
             text = repr(sorted(several, key=repr) if isinstance(value, set | frozenset) else several)
             self._note(label, text_digest(text), text[:2000])
         elif len(several) <= _MOST_ITEMS or not self._as_a_whole(label, several):
@@ -262,13 +253,13 @@ class _Walk:
             self._inner(label, sys.modules.get(value.__module__ or ""))
         if self._as_a_whole(label, value):
             return
-        for name in (*getattr(value, "__dict__", {}), *_slots(type(value))):
+        for name in (*getattr(value, "__dict__", {}), *slots_of(type(value))):
             self._inner(f"{label}.{name}", getattr(value, name, None))
 
     def _as_a_whole(self, label: str, value: Any) -> bool:  # Any: as above
         """Look at what an object is pickled as, and at the functions and classes in it; False if it cannot be."""
         sink = io.BytesIO()
-        pickler = _NamingPickler(sink, 5)
+        pickler = NamingPickler(sink, 5)
         try:
             pickler.dump(value)
         except Exception:  # noqa: BLE001 - it is the user's object; then what it is made of is looked at
@@ -315,8 +306,10 @@ class _Walk:
             label, value, rest = f"{value.__name__}:{rest[0]}", getattr(value, rest[0], None), rest[1:]
         if value is self._flow_class and rest:
             self._inner(f"{label}.{rest[0]}", vars(value).get(rest[0]))
-        if not is_others or type(value) in _LITERALS or isinstance(value, ModuleType | FunctionType):
-            self.value(label, value)  # of what others keep (`os.environ`, `sys.path`) nobody knows what counts
+        if not is_others or type(value) in LITERALS or isinstance(value, ModuleType | FunctionType):
+            self.value(
+                label, value
+            )  # of what others keep (`os.environ`, `sys.path`) nobody knows what counts
 
     def _of_flow(self, name: str) -> None:
         """Look at a method or property of the flow that an attribute of this name may be."""
@@ -362,34 +355,6 @@ class _Walk:
         while self.pieces.get(label, (digest,))[0] != digest:
             label += "'"
         self.pieces[label] = Piece(digest, source)
-
-
-class _NamingPickler(pickle.Pickler):
-    """Notes functions and classes, which are pickled by their names only, and the classes of objects."""
-
-    def __init__(self, sink: io.BytesIO, protocol: int) -> None:
-        super().__init__(sink, protocol)
-        self.named: dict[int, object] = {}
-
-    def reducer_override(self, value: Any) -> Any:  # Any: any object; pickle's own answer
-        """Note it, and let it be pickled as ever."""
-        named = value if isinstance(value, type | FunctionType | BuiltinFunctionType) else type(value)
-        self.named[id(named)] = named
-        return NotImplemented
-
-
-def _is_plain(item: object) -> bool:
-    if type(item) in (tuple, list):
-        return all(map(_is_plain, item))  # pyright: ignore[reportArgumentType]
-    return type(item) in _LITERALS
-
-
-def _slots(kind: type) -> list[str]:
-    found: list[str] = []
-    for owner in kind.__mro__:
-        slots = vars(owner).get("__slots__", ())
-        found += (slots,) if isinstance(slots, str) else slots
-    return [name for name in found if name not in ("__dict__", "__weakref__")]
 
 
 _OF_EVERY_CLASS = frozenset(

@@ -1,6 +1,6 @@
 """Files that a step's result depends on because the user said so (`@cache(files=...)`): whether they are as they were.
 
-A directory counts with all files below it. The names are those that the user wrote, looked for from the working directory.
+A directory counts with all files below it. Names are as the user wrote them, looked for from the working directory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def stamp_of(path: str) -> str:
 
 
 def content_digest(path: str) -> str:
-    """Return a digest of a file's content, or of the names and contents below a directory; `ABSENT` if it is not there."""
+    """Return a digest of a file, or of all names and contents below a directory; `ABSENT` if it is not there."""
     root = os.path.expanduser(path)
     if not os.path.isdir(root):
         return _digest(root)

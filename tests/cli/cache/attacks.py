@@ -51,8 +51,8 @@ ATTACKS: dict[str, Attack] = {
         "add(4)",
     ),
     "decorated_function": Attack(
-        "class Deco:\n    def __init__(self, f):\n        self.f = f\n    def __call__(self):\n        return self.f()\n"
-        "@Deco\ndef f():\n    return 3\n",
+        "class Deco:\n    def __init__(self, f):\n        self.f = f\n    def __call__(self):\n"
+        "        return self.f()\n@Deco\ndef f():\n    return 3\n",
         "m.f()",
         "return 3",
         "return 4",
@@ -68,7 +68,8 @@ ATTACKS: dict[str, Attack] = {
         "import functools\n@functools.lru_cache\ndef f():\n    return 3\n", "m.f()", "return 3", "return 4"
     ),
     "singledispatch": Attack(
-        "import functools\n@functools.singledispatch\ndef f(x):\n    return 0\n@f.register\ndef _(x: int):\n    return 3\n",
+        "import functools\n@functools.singledispatch\ndef f(x):\n    return 0\n"
+        "@f.register\ndef _(x: int):\n    return 3\n",
         "m.f(1)",
         "return 3",
         "return 4",
@@ -147,7 +148,8 @@ ATTACKS: dict[str, Attack] = {
         "import typing\ndef f(x: 'three'):\n    return 1\n", "m.f.__annotations__", "three", "four"
     ),
     "bound_method_of_an_object": Attack(
-        "class C:\n    def __init__(self, n):\n        self.n = n\n    def f(self):\n        return self.n\nf = C(3).f\n",
+        "class C:\n    def __init__(self, n):\n        self.n = n\n"
+        "    def f(self):\n        return self.n\nf = C(3).f\n",
         "m.f()",
         "C(3)",
         "C(4)",
@@ -157,7 +159,8 @@ ATTACKS: dict[str, Attack] = {
         "def g():\n    return 3\nSTEPS = [g]\n", "m.STEPS[0]()", "return 3", "return 4"
     ),
     "long_list_of_objects": Attack(
-        "class C:\n    def __init__(self, n):\n        self.n = n\nMANY = [C(n) for n in range(12_000)]\nMANY[11_000].n = 3\n",
+        "class C:\n    def __init__(self, n):\n        self.n = n\n"
+        "MANY = [C(n) for n in range(12_000)]\nMANY[11_000].n = 3\n",
         "m.MANY[11_000].n",
         ".n = 3",
         ".n = 4",
@@ -172,7 +175,8 @@ ATTACKS: dict[str, Attack] = {
         "def f_a():\n    return 3\n", "getattr(m, 'f_' + 'a')()", "return 3", "return 4"
     ),
     "getattr_in_a_helper": Attack(
-        "import sys\ndef f_a():\n    return 3\ndef f(name):\n    return getattr(sys.modules[__name__], 'f_' + name)()\n",
+        "import sys\ndef f_a():\n    return 3\ndef f(name):\n"
+        "    return getattr(sys.modules[__name__], 'f_' + name)()\n",
         "m.f('a')",
         "return 3",
         "return 4",
@@ -202,7 +206,8 @@ ATTACKS: dict[str, Attack] = {
         "N = 4",
     ),
     "call_of_a_library": Attack(
-        "import decimal\nPREC = 3\nsetattr(decimal.getcontext(), 'prec', PREC)\ndef f():\n    return str(decimal.Decimal(1) / 7)\n",
+        "import decimal\nPREC = 3\nsetattr(decimal.getcontext(), 'prec', PREC)\n"
+        "def f():\n    return str(decimal.Decimal(1) / 7)\n",
         "m.f()",
         "= 3",
         "= 4",
