@@ -86,7 +86,7 @@ def cache(method: Any = None, /, **attributes: Any) -> Any:  # Any: the overload
 
     What a task reads is recorded, so nothing need be declared: artifacts, parameters, the foreach item, `current`. The
     code is the step's function and the functions, classes and constants of your own modules that it reaches, and the
-    versions of packages. What cannot be seen (time, chance, files, the network) does not count, unless it is named here.
+    versions of packages. What cannot be seen (time, chance, files, the network) does not count, unless named here.
 
     Args:
         method: The step, when used without parentheses.
