@@ -225,7 +225,7 @@ class _Shelf:
     def _prepared(self, step: str, cache: Cache) -> CacheSpec:
         settings = self._settings(step, cache)
         known = self._made.get(step)
-        if known is not None and known[0] == settings:
+        if known is not None and known[0] == settings and self._is_kept(known[1].code):
             return known[1]
         if step not in self._code:
             self._code[step] = reached_code(self._flow_class, step)
@@ -299,6 +299,14 @@ class _Shelf:
             reused=(found.run, found.task, found.attempt),
             code=made.code,
         )
+
+    def _is_kept(self, digest: str) -> bool:
+        """Tell whether a blob is still there; if so, a cleaning leaves it alone as long as the attempt goes on."""
+        root = self._store.root
+        try:
+            return touch_blob(root, blob_path(root, digest))
+        except OSError:
+            return False
 
     def _redacted(self, step: str, source: str) -> str:
         for text in written_secrets(parse_flow(self._flow_class).steps[step].decorators):
