@@ -247,8 +247,7 @@ def _spin(asked: _Spin) -> int:
 
 def _place(asked: _Spin, cleaning: ExitStack) -> str:
     """Return where it runs: beside the runs, or where it is removed afterwards."""
-    from asyncflow.runtime.spinning import SPIN_STORE
-    from asyncflow.store.layout import temporary_directory
+    from asyncflow.store.layout import SPIN_STORE, temporary_directory
 
     if asked.persists:
         return f"{asked.home}/{SPIN_STORE}"

@@ -58,7 +58,7 @@ DEFAULTS: dict[str, Any] = {  # Any: each setting has a type of its own
 """What a setting is if nothing says otherwise."""
 
 
-def get_version(public: bool = False) -> str:  # noqa: FBT001, FBT002 - Metaflow's signature
+def get_version(public: bool = False) -> str:
     """Return asyncflow's version, which stands for Metaflow's."""
     from asyncflow.version import __version__
 
