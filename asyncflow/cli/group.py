@@ -59,11 +59,28 @@ COMMANDS: Mapping[str, Entry] = {
 """In the order of `--help`."""
 
 METAFLOWS: Mapping[str, str] = {
+    "help": "asyncflow.cli.version:help_command",
     "output-dot": "asyncflow.cli.output:dot_command",
     "output-raw": "asyncflow.cli.output:raw_command",
     "step": "asyncflow.cli.step:command",
 }
 """Commands in Metaflow's words, not listed: name to module and function."""
+
+
+NOT_HERE = (
+    "airflow",
+    "argo-workflows",
+    "batch",
+    "card",
+    "configure",
+    "kubernetes",
+    "package",
+    "spin-step",
+    "spot-metadata",
+    "step-functions",
+    "tutorials",
+)
+"""Commands of Metaflow's that are said to be missing, as long as they are."""
 
 
 def help_option() -> click.Option:
@@ -178,6 +195,11 @@ class CommandGroup(click.Group):
 
     def _fail_unknown(self, ctx: click.Context, name: str) -> None:
         import difflib  # only to suggest
+
+        if name in NOT_HERE:
+            ctx.fail(
+                f"Metaflow's command '{name}' is not here. What is, and what is not: docs/compatibility.md"
+            )
 
         close = difflib.get_close_matches(name, self._names, n=1)
         suggestion = f" Did you mean '{close[0]}'?" if close else ""

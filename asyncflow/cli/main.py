@@ -138,12 +138,26 @@ def _place_options() -> list[click.Option]:
 
             os.environ[ENVIRONMENT_VARIABLES[0]] = name
 
+    def use_spun(_context: click.Context, _option: click.Parameter, mode: str | None) -> None:
+        if mode is not None:
+            from asyncflow.store.home import HOME_VARIABLE, find_home
+            from asyncflow.store.layout import SPIN_STORE, STORE_DIRECTORY
+
+            os.environ[HOME_VARIABLE] = f"{find_home() or os.path.abspath(STORE_DIRECTORY)}/{SPIN_STORE}"
+
     local = click.Choice(["local"])
     return [
         *[
             click.Option([f"--{name}"], type=local, expose_value=False, hidden=True)
             for name in ("metadata", "datastore")
         ],
+        *[
+            click.Option([f"--{name}"], type=click.Choice([only]), expose_value=False, hidden=True)
+            for name, only in (("event-logger", "nullSidecarLogger"), ("monitor", "nullSidecarMonitor"))
+        ],
+        click.Option(
+            ["--mode"], type=click.Choice(["spin"]), expose_value=False, hidden=True, callback=use_spun
+        ),
         click.Option(
             ["--environment"],
             type=local,

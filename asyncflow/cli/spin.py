@@ -41,7 +41,7 @@ leaves out the others, too. What it made is shown and, with --persist, kept in a
 `inspect_spin()` lets the client look there.
 """
 
-_RUN_OPTIONS = ("--run-id-file", "--runner-attribute-file", "--isolation")
+_RUN_OPTIONS = ("--run-id-file", "--runner-attribute-file", "--isolation", "--max-log-size")
 _MODULE_VARIABLE = "ARTIFACTS"
 _MOST_SHOWN_BYTES = 4096
 
@@ -236,6 +236,7 @@ def _spin(asked: _Spin) -> int:
                 meta={**describe_run(flow_class, asked.flow.file, argv=sys.argv), "spun": origin},
                 environment=graph.environment(),
                 isolation=asked.options.isolation,
+                most_log_bytes=asked.options.most_log_bytes,
                 in_front=lambda backend: SpunBackend(backend, asked.spun, home),
                 cache="none",
             )

@@ -13,7 +13,7 @@ _CONFIGS = {
     "config_expr": "asyncflow",
 }
 _SECRETS = {"get_secret": "asyncflow.worker.secrets:get_secret"}
-_S3 = dict.fromkeys(("S3", "S3GetObject", "S3PutObject", "S3Object"), "asyncflow")
+_S3: dict[str, str] = dict.fromkeys(("S3", "S3GetObject", "S3PutObject", "S3Object"), "asyncflow")
 
 DEEPER: Mapping[str, Mapping[str, str]] = {
     "metaflow.datatools": _S3,

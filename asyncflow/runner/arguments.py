@@ -17,6 +17,7 @@ _VALUES = {
     "max_num_splits": "--max-num-splits",
     "failure_grace": "--failure-grace",
     "isolation": "--isolation",
+    "max_log_size": "--max-log-size",
     "class_name": "--class",
     "branch": "--branch",
     "user_namespace": "--namespace",
@@ -30,11 +31,11 @@ _FLAGS = {
     "cache": "--cache",
     "skip_decorators": "--skip-decorators",
 }
-_NOTHING = ("max_log_size", "run_id_file")
-"""Of no option here: logs have no limit; the runner itself says where the run's id is written."""
+_NOTHING = ("run_id_file",)
+"""Of no option here: the runner itself says where the run's id is written."""
 
 _OF_SPIN = ("artifacts_module", "skip_decorators")
-SPIN_OPTIONS = (*_OF_SPIN, "persist", "isolation", "runner_attribute_file", *_NOTHING)
+SPIN_OPTIONS = (*_OF_SPIN, "persist", "isolation", "max_log_size", "runner_attribute_file", *_NOTHING)
 """What `spin` takes."""
 RUN_OPTIONS = tuple(
     name

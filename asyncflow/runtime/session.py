@@ -78,6 +78,8 @@ class RunRequest:
     isolation: str = "fork"
     async_workers: int = 1
     """How many processes share the tasks of async steps."""
+    most_log_bytes: int | None = None
+    """How much of each stream of an attempt is kept. None: everything."""
     in_front: Callable[[Backend], Backend] = lambda backend: backend
     """Puts something in front of the run's backend. By default nothing."""
     clones_only: bool = False
@@ -221,6 +223,7 @@ class _Session:
             self.observer,
             isolation=self.request.isolation,
             async_workers=self.request.async_workers,
+            most_log_bytes=self.request.most_log_bytes,
         )
         backend = self.request.in_front(self.host.share(local, inbox))
         try:
