@@ -11,7 +11,16 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.script import Script
 
-__all__ = ["COMMANDS", "METAFLOWS", "CommandGroup", "Entry", "OurCommand", "help_option"]
+__all__ = [
+    "COMMANDS",
+    "METAFLOWS",
+    "NOT_HERE",
+    "CommandGroup",
+    "Entry",
+    "OurCommand",
+    "OurGroup",
+    "help_option",
+]
 
 
 class Entry(NamedTuple):
@@ -54,6 +63,7 @@ COMMANDS: Mapping[str, Entry] = {
     "init": Entry("asyncflow.cli.init", "Care", "Write a first flow."),
     "gc": Entry("asyncflow.cli.gc", "Care", "Remove what nobody needs from the store."),
     "doctor": Entry("asyncflow.cli.doctor", "Care", "Check the store, and repair what can be repaired."),
+    "configure": Entry("asyncflow.cli.configure", "Care", "See and change the configuration file."),
     "version": Entry("asyncflow.cli.version", "Care", "Show the version."),
 }
 """In the order of `--help`."""
@@ -72,7 +82,6 @@ NOT_HERE = (
     "argo-workflows",
     "batch",
     "card",
-    "configure",
     "kubernetes",
     "package",
     "spin-step",
@@ -148,6 +157,14 @@ class OurCommand(click.Command):
         for title, rows in records.items():
             with formatter.section(title):
                 formatter.write_dl(rows)
+
+
+class OurGroup(click.Group):
+    """A group of commands whose help goes through our terminal."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return `--help`."""
+        return help_option()
 
 
 class CommandGroup(click.Group):

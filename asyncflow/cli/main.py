@@ -48,7 +48,8 @@ def execute(make_group: Callable[[], click.Command], argv: Sequence[str], *, pro
         terminal.err("asyncflow runs on Linux and macOS. On Windows, use it inside WSL: https://aka.ms/wsl")
         return ExitCode.FAILURE
     try:
-        apply_files()
+        if list(argv[:1]) != ["configure"]:  # which makes the files
+            apply_files()
         group = make_group()
         with group.make_context(program, list(argv)) as context:
             return int(group.invoke(context) or 0)

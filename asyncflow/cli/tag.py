@@ -9,7 +9,7 @@ import click
 
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import CommandError
-from asyncflow.cli.group import OurCommand, help_option
+from asyncflow.cli.group import OurCommand, OurGroup
 from asyncflow.cli.reading import OpenStore, open_store
 from asyncflow.cli.runid import find_run
 from asyncflow.cli.script import Script
@@ -32,11 +32,6 @@ Tags of the system (user:, date:, and the like) stay as they are. A run may be r
 """
 
 
-class _TagGroup(click.Group):
-    def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        return help_option()
-
-
 def command(script: Script | None = None) -> click.Command:
     """Make the group of commands."""
 
@@ -55,7 +50,7 @@ def command(script: Script | None = None) -> click.Command:
         click.Option(["--remove", "removed"], multiple=True, required=True, metavar="TAG", help="Take off."),
     ]
     which = _which(script)
-    group = _TagGroup(name="tag", help=_HELP)
+    group = OurGroup(name="tag", help=_HELP)
     group.add_command(OurCommand(name="add", params=[*which, tags], callback=add, help="Put tags on a run."))
     group.add_command(
         OurCommand(name="remove", params=[*which, tags], callback=remove, help="Take tags off a run.")
