@@ -48,7 +48,8 @@ def execute(make_group: Callable[[], click.Command], argv: Sequence[str], *, pro
         terminal.err("asyncflow runs on Linux and macOS. On Windows, use it inside WSL: https://aka.ms/wsl")
         return ExitCode.FAILURE
     try:
-        apply_files()
+        if list(argv[:1]) != ["configure"]:  # which makes the files
+            apply_files()
         group = make_group()
         with group.make_context(program, list(argv)) as context:
             return int(group.invoke(context) or 0)
@@ -147,6 +148,13 @@ def _place_options() -> list[click.Option]:
 
             os.environ[ENVIRONMENT_VARIABLES[0]] = name
 
+    def use_spun(_context: click.Context, _option: click.Parameter, mode: str | None) -> None:
+        if mode is not None:
+            from asyncflow.store.home import HOME_VARIABLE, find_home
+            from asyncflow.store.layout import SPIN_STORE, STORE_DIRECTORY
+
+            os.environ[HOME_VARIABLE] = f"{find_home() or os.path.abspath(STORE_DIRECTORY)}/{SPIN_STORE}"
+
     local = click.Choice(["local"])
     return [
         click.Option(["--metadata"], type=local, expose_value=False, hidden=True),
@@ -156,6 +164,13 @@ def _place_options() -> list[click.Option]:
             expose_value=False,
             callback=use_kind,
             help="s3: in the bucket that METAFLOW_DATASTORE_SYSROOT_S3 or --datastore-root names.",
+        ),
+        *[
+            click.Option([f"--{name}"], type=click.Choice([only]), expose_value=False, hidden=True)
+            for name, only in (("event-logger", "nullSidecarLogger"), ("monitor", "nullSidecarMonitor"))
+        ],
+        click.Option(
+            ["--mode"], type=click.Choice(["spin"]), expose_value=False, hidden=True, callback=use_spun
         ),
         click.Option(
             ["--environment"],

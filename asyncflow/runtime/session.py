@@ -84,6 +84,8 @@ class RunRequest:
     isolation: str = "fork"
     async_workers: int = 1
     """How many processes share the tasks of async steps."""
+    most_log_bytes: int | None = None
+    """How much of each stream of an attempt is kept. None: everything."""
     in_front: Callable[[Backend], Backend] = lambda backend: backend
     """Puts something in front of the run's backend. By default nothing."""
     places: tuple[Place, ...] = ()
@@ -299,6 +301,7 @@ class _Session:
             self.observer,
             isolation=self.request.isolation,
             async_workers=self.request.async_workers,
+            most_log_bytes=self.request.most_log_bytes,
         )
         shared = self.host.share(local, inbox)
         async with self._routed(shared, spec, state) as routed:
