@@ -51,7 +51,8 @@ def test_it_knows_version_and_kinds(kube: Kube) -> None:
 def test_a_pod_is_created_waited_for_read_and_deleted(kube: Kube) -> None:
     made = kube.kubectl("create", "-f", "-", stdin=manifest(pod("one", "echo hello; exit 4")))
     assert made == "pod/one created\n"
-    kube.kubectl("wait", "pod/one", "--for=jsonpath={.status.phase}=Failed", "--timeout=20s")
+    phase = ("get", "pod", "one", "-o", "jsonpath={.status.phase}")
+    wait_until(lambda: kube.kubectl(*phase) == "Failed", "it has failed")
     heading, row = kube.kubectl("get", "pods").splitlines()
     assert heading.split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert row.split()[:4] == ["one", "0/1", "Error", "0"]
@@ -60,7 +61,6 @@ def test_a_pod_is_created_waited_for_read_and_deleted(kube: Kube) -> None:
     told = kube.kubectl("describe", "pod", "one")
     assert "Exit Code:    4" in told
     assert "Successfully assigned" in told
-    assert kube.kubectl("get", "pod", "one", "-o", "jsonpath={.status.phase}") == "Failed"
     kube.kubectl("delete", "pod", "one")
     assert "not found" in kube.kubectl("get", "pod", "one", check=False)
 
