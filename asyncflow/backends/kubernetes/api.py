@@ -142,6 +142,10 @@ class Api:
         """Create an object; return it as the server tells it, JSON. Raises Rejected, ClusterError."""
         return await self.request("POST", path, body=manifest, patience_s=patience_s)
 
+    async def patch(self, path: str, change: Json) -> None:
+        """Change an object, lists merged by their keys (strategic merge). Raises Rejected, ClusterError."""
+        await self.request("PATCH", path, body=change)
+
     async def delete(
         self,
         path: str,
@@ -256,6 +260,8 @@ class Api:
         limits: Any,
     ) -> Any:  # Any: the library's; an aiohttp response
         headers = {"Accept": "application/json", "User-Agent": f"asyncflow/{__version__}"}
+        if method == "PATCH":
+            headers["Content-Type"] = "application/strategic-merge-patch+json"
         await client.update_params_for_auth(headers, [], ["BearerToken"])
         self.requests += 1
         return await client.rest_client.request(

@@ -158,7 +158,9 @@ async def pods(kube: Kube) -> list[Mapping[str, Any]]:
 async def wait_no_pods(kube: Kube, run: int | None = None) -> None:
     """Wait until no pod is left, or none of a run."""
     async with asyncio.timeout(WAIT_S):
-        while any(run is None or label_of(pod, "run") == str(run) for pod in await pods(kube)):
+        while any(  # noqa: ASYNC110 - the server is another process
+            run is None or label_of(pod, "run") == str(run) for pod in await pods(kube)
+        ):
             await asyncio.sleep(0.05)
 
 
