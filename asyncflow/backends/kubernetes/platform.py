@@ -27,7 +27,7 @@ from asyncflow.backends.remote.platform import (
 )
 from asyncflow.errors import PlatformError
 from asyncflow.machine.ids import Attempt
-from asyncflow.records import field, record
+from asyncflow.records import record
 
 __all__ = ["KubernetesPlatform", "Timing"]
 
@@ -43,8 +43,10 @@ class Timing:
     """Of a watch: a server sends a bookmark about once a minute."""
     outage_s: float = 900.0
     """How long the server may be out of reach while pods run, before the run gives up."""
-    close_s: float = field(default=20.0)
+    close_s: float = 20.0
     """For removing everything in the end."""
+    open_s: float = 15.0
+    """For a cluster that should answer at once: nothing runs yet."""
 
 
 class KubernetesPlatform:

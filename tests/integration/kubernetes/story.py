@@ -61,11 +61,18 @@ def context(
 
 
 def timing(
-    *, silence_s: float = 20.0, close_s: float = 10.0, outage_s: float = 30.0, **limits: float
+    *,
+    silence_s: float = 20.0,
+    close_s: float = 10.0,
+    outage_s: float = 30.0,
+    open_s: float = 15.0,
+    **limits: float,
 ) -> Timing:
     """Return times that tests can wait for."""
     patient = {"pending_s": 3600.0, "linger_s": 0.2, "tick_s": 0.1, **limits}
-    return Timing(limits=Limits(**patient), silence_s=silence_s, close_s=close_s, outage_s=outage_s)
+    return Timing(
+        limits=Limits(**patient), silence_s=silence_s, close_s=close_s, outage_s=outage_s, open_s=open_s
+    )
 
 
 class Listener:
