@@ -12,7 +12,7 @@ from asyncflow.backends.kubernetes.gang import gang_job, gang_service, member_po
 from asyncflow.backends.kubernetes.manifest import Manifest, pod_of, pod_shape
 from asyncflow.backends.kubernetes.names import OWNER, RUN, Identity, attempts_of, gang_name, identity_of
 from asyncflow.backends.kubernetes.options import Defaults, PodOptions, resolve
-from asyncflow.backends.kubernetes.parts import Json, part
+from asyncflow.backends.kubernetes.parts import Json, part, text
 from asyncflow.backends.kubernetes.template import Overlay
 from asyncflow.backends.remote.platform import Job
 
@@ -20,6 +20,7 @@ __all__ = ["Asker", "Foreign", "pods_path"]
 
 _LOG = logging.getLogger(__name__)
 _EXISTS = 409
+_MISSING = 404
 _MOST_SHAPES = 64
 
 
@@ -110,6 +111,21 @@ class Asker:
         was_there = await self._api.delete(_path("/apis/batch/v1", namespace, "jobs", name))
         await self._api.delete(_path("/api/v1", namespace, "services", name))
         return was_there
+
+    async def gang_state(self, namespace: str, name: str) -> tuple[bool, str]:
+        """Return whether a gang's Job is there, and why it makes no pods, if it says. Raises Rejected, ClusterError."""
+        try:
+            await self._api.get(_path("/apis/batch/v1", namespace, "jobs", name))
+        except Rejected as rejected:
+            if rejected.status == _MISSING:
+                return False, ""
+            raise
+        fields = f"involvedObject.name={name},involvedObject.kind=Job,reason=FailedCreate"
+        try:
+            events, _ = await self._api.list(_path("/api/v1", namespace, "events"), fields=fields)
+        except Rejected:
+            return True, ""  # not everybody may see events
+        return True, text(events[-1], "message") if events else ""
 
     async def _create_service(self, jobs: Sequence[Job], options: PodOptions) -> None:
         """Ask for a gang's Service: before its pods, so that no name is asked for that is not there yet."""

@@ -85,7 +85,13 @@ class KubernetesPlatform:
         self._timing = timing
         self._keeps = keeps
         self._book = Book(owner, run)
-        self._launcher = Launcher(asker, self._book, on_news=self._wake, has_index_limits=has_index_limits)
+        self._launcher = Launcher(
+            asker,
+            self._book,
+            on_news=self._wake,
+            on_namespace=self._see,
+            has_index_limits=has_index_limits,
+        )
         self._tender = Tender(
             asker,
             self._book,
@@ -98,6 +104,7 @@ class KubernetesPlatform:
         self._news = anyio.Event()
         self._failure: PlatformError | None = None
         self._is_closed = False
+        self._is_detached = False
         self._was_used = False
 
     @property
@@ -131,7 +138,7 @@ class KubernetesPlatform:
         """Tell of those attempts that have pods. See `Platform.find`."""
         self._check()
         self._open()
-        for watcher in self._watchers.values():
+        for watcher in list(self._watchers.values()):
             await self._wait_listed(watcher)
         now = time.monotonic()
         for attempt in attempts:
@@ -161,13 +168,17 @@ class KubernetesPlatform:
             return
         self._is_closed = True
         self._wake()
-        if self._failure is not None or not self._was_used:
+        if self._is_detached or self._failure is not None:
             return
         with anyio.move_on_after(self._timing.close_s, shield=True) as scope:
-            for namespace in {**dict.fromkeys(self._namespaces), **self._watchers}:
+            for namespace in self._watchers:
                 await self._remove_all(namespace)
         if scope.cancelled_caught:
             _LOG.warning("pods of the run are left (%s): asyncflow reap removes them", self._labels)
+
+    def detach(self) -> None:
+        """Let what runs go on when the platform is closed: another driver has taken over, or one will."""
+        self._is_detached = True
 
     async def tend(self) -> None:
         """Do what is to be done beside, until cancelled."""
@@ -183,17 +194,23 @@ class KubernetesPlatform:
             return
         self._was_used = True
         for namespace in self._namespaces:
-            self._watchers[namespace] = watcher = Watcher(
-                self._api,
-                self._book,
-                namespace=namespace,
-                labels=self._labels,
-                silence_s=self._timing.silence_s,
-                outage_s=self._timing.outage_s,
-                on_news=self._wake,
-            )
-            self._group.start_soon(self._watch, watcher)
+            self._see(namespace)
         self._group.start_soon(self.tend)
+
+    def _see(self, namespace: str) -> None:
+        """Begin to watch a namespace, if that was not begun."""
+        if namespace in self._watchers:
+            return
+        self._watchers[namespace] = watcher = Watcher(
+            self._api,
+            self._book,
+            namespace=namespace,
+            labels=self._labels,
+            silence_s=self._timing.silence_s,
+            outage_s=self._timing.outage_s,
+            on_news=self._wake,
+        )
+        self._group.start_soon(self._watch, watcher)
 
     async def _watch(self, watcher: Watcher) -> None:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from asyncflow.backends.remote.platform import EndReason, Gang, Job
 from asyncflow.machine.ids import Attempt
-from tests.integration.kubernetes.story import job, label_of, opened, pods, timing, wait_no_pods
+from tests.integration.kubernetes.story import job, label_of, limit_pods, opened, pods, timing, wait_no_pods
 from tests.services.kube.fixture import Kube
 
 MEET = (
@@ -105,3 +107,36 @@ async def test_a_gangs_pods_are_found_after_a_restart(kube: Kube) -> None:
             (ended,) = await listener.ended(21)
     assert ended.end is not None
     assert ended.end.reason is EndReason.STOPPED
+
+
+async def test_a_gang_without_quota_says_so_and_can_be_stopped(kube: Kube) -> None:
+    limit_pods(kube, 0)
+    async with opened(kube, times=timing(gang_s=0.3)) as (platform, listener):
+        members = gang("true")
+        assert await platform.submit(members) == []
+        assert "exceeded quota" in await listener.noted(21, "quota")
+        await platform.stop([one.attempt for one in members], force=False)
+        ended = await listener.ended(20, 21, 22)
+    assert {one.end.reason for one in ended if one.end} == {EndReason.STOPPED}
+    assert kube.kubectl("get", "jobs,services", "-o", "name") == ""
+
+
+async def test_a_gang_whose_job_somebody_removes_is_lost(kube: Kube) -> None:
+    limit_pods(kube, 0)
+    async with opened(kube, times=timing(gang_s=0.3)) as (platform, listener):
+        await platform.submit(gang("true"))
+        await listener.noted(21, "quota")
+        kube.kubectl("delete", "job", "af-0badcafe-7-g19")
+        ended = await listener.ended(20, 21, 22)
+    assert {one.end.reason for one in ended if one.end} == {EndReason.LOST}
+
+
+async def test_a_gang_that_never_gets_its_pods_ends(kube: Kube) -> None:
+    limit_pods(kube, 0)
+    async with opened(kube, times=timing(pending_s=0.5)) as (platform, listener):
+        await platform.submit(gang("true"))
+        ended = await listener.ended(20, 21, 22)
+        assert {one.end.reason for one in ended if one.end} == {EndReason.UNSCHEDULABLE}
+        async with asyncio.timeout(20):
+            while kube.kubectl("get", "jobs", "-o", "name"):  # noqa: ASYNC110 - the server is another process
+                await asyncio.sleep(0.1)
