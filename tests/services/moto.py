@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from tests.services import needed
+
 KEYS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",  # a test server's
@@ -21,6 +23,7 @@ KEYS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 _START_S = 60
+_keys: dict[str, tuple[str, str]] = {}
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,9 +39,10 @@ def moto_server() -> Iterator[str]:
     """Start a server, give its address, and end it."""
     port = free_port()
     command = [sys.executable, "-m", "tests.services.batch.server", "-p", str(port)]
+    given = {**os.environ, **(needed.environment("docker") or {})}
     with (
         tempfile.TemporaryFile() as said,
-        subprocess.Popen(command, cwd=_ROOT, stdout=said, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(command, cwd=_ROOT, env=given, stdout=said, stderr=subprocess.STDOUT) as process,
     ):
         try:
             _wait(process, port, said)
@@ -72,18 +76,24 @@ def _wait(process: subprocess.Popen[bytes], port: int, said: IO[bytes]) -> None:
 
 
 def client(endpoint: str, **more: Any) -> Any:  # Any: a botocore client
-    """Return a client of botocore's own, to look at what ours wrote."""
+    """Return a client of botocore's own, to look at what ours wrote. Its keys are those of the server."""
     import botocore.session
     from botocore.config import Config
 
+    key, secret = _keys.get(endpoint, ("testing", "testing"))
     given = {
-        "aws_access_key_id": "testing",
-        "aws_secret_access_key": "testing",
+        "aws_access_key_id": key,
+        "aws_secret_access_key": secret,
         "region_name": "us-east-1",
         "config": Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         **more,
     }
     return botocore.session.Session().create_client("s3", endpoint_url=endpoint, **given)
+
+
+def know_keys(endpoint: str, key: str, secret: str) -> None:
+    """Let `client` and `make_bucket` use a server that looks at keys."""
+    _keys[endpoint] = (key, secret)
 
 
 def make_bucket(endpoint: str) -> str:

@@ -28,9 +28,16 @@ from asyncflow.backends.remote.platform import Job, array_environment, environme
 from asyncflow.machine.ids import Attempt
 from asyncflow.records import record
 
-__all__ = ["GRACE_S", "LEAST_TIMEOUT_S", "MOST_IN_ARRAY",
-    "MOST_OVERRIDES", "Submission", "complaint_of",
-    "group", "request_of"]
+__all__ = [
+    "GRACE_S",
+    "LEAST_TIMEOUT_S",
+    "MOST_IN_ARRAY",
+    "MOST_OVERRIDES",
+    "Submission",
+    "complaint_of",
+    "group",
+    "request_of",
+]
 
 MOST_IN_ARRAY = 10_000
 MOST_OVERRIDES = 8192
@@ -104,7 +111,9 @@ def request_of(submission: Submission, options: Options, definition: str) -> dic
 
 def complaint_of(request: Mapping[str, Any]) -> str:  # Any: JSON
     """Say why AWS would take a request and let its jobs fail; empty: nothing is known."""
-    length = len(json.dumps(request.get("containerOverrides") or request.get("nodeOverrides"), ensure_ascii=False))
+    length = len(
+        json.dumps(request.get("containerOverrides") or request.get("nodeOverrides"), ensure_ascii=False)
+    )
     if length <= MOST_OVERRIDES:
         return ""
     return (

@@ -117,7 +117,9 @@ class Submitter:
         request = request_of(submission, options, definition)
         complaint = complaint_of(request)
         if complaint:
-            return _refused(submission, EndReason.UNSCHEDULABLE, f"Step {submission.jobs[0].step}: {complaint}")
+            return _refused(
+                submission, EndReason.UNSCHEDULABLE, f"Step {submission.jobs[0].step}: {complaint}"
+            )
         self._under_way[submission.name] = submission
         try:
             id = await self._request(request, options.queue)

@@ -98,6 +98,12 @@ def _bare_python() -> Path:
     return folder
 
 
+def tidy() -> None:
+    """Remove what was made for all jobs of this process."""
+    if _bare_python.cache_info().currsize:
+        shutil.rmtree(_bare_python(), ignore_errors=True)
+
+
 class Processes:
     """Containers as processes, each with a directory and a session of its own. Limits are not enforced."""
 

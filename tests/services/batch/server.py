@@ -15,6 +15,7 @@ from tests.services.batch.admin import Admin
 from tests.services.batch.engine import Engine
 from tests.services.batch.faults import Faults
 from tests.services.batch.install import install
+from tests.services.batch.runners import tidy
 from tests.services.batch.step_functions import mend_step_functions
 
 
@@ -35,6 +36,7 @@ def main() -> None:
 def _end(engine: Engine) -> NoReturn:
     """End what runs, then this process."""
     engine.reset()
+    tidy()
     os._exit(0)
 
 
