@@ -117,6 +117,19 @@ def run_options() -> list[click.Option]:
             show_default=True,
             help="How a task's process begins: a fork that has the flow imported, or a new interpreter.",
         ),
+        *_elsewhere_options(),
+        click.Option(
+            ["--cache/--no-cache", "cache"],
+            default=None,
+            help="Take over the results of earlier tasks with the same code and inputs: of all steps, or of none.  "
+            "[default: of the steps with @cache]",
+        ),
+    ]
+
+
+def _elsewhere_options() -> list[click.Option]:
+    """Make the options of steps that run on other platforms."""
+    return [
         click.Option(
             ["--spot-retries"],
             type=click.IntRange(min=0),
@@ -131,12 +144,6 @@ def run_options() -> list[click.Option]:
             type=click.Path(dir_okay=False),
             metavar="FILE.yaml",
             help="What every pod of the run has on top: a pod's YAML, laid over ours.",
-        ),
-        click.Option(
-            ["--cache/--no-cache", "cache"],
-            default=None,
-            help="Take over the results of earlier tasks with the same code and inputs: of all steps, or of none.  "
-            "[default: of the steps with @cache]",
         ),
     ]
 
