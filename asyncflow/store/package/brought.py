@@ -42,7 +42,9 @@ LEAST_VERSIONS = {
     "anyio": "4.6",
     "blake3": "1.0",
     "botocore": "1.36",
+    "idna": "2.8",
     "msgpack": "1.0.8",
+    "typing_extensions": "4.5",
     "zstandard": "0.22",
 }
 """What an image's own package must at least be to be used in place of the one brought."""

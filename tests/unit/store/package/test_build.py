@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncflow.errors import StoreError
 from asyncflow.store.package.build import Package, build_package
 from asyncflow.store.package.scan import PackageError, source_of
 
@@ -205,3 +206,41 @@ def test_two_hundred_files_are_packed_in_no_time(project: Path, cache: str) -> N
     assert changed.is_new
     assert len(changed.files) == 202
     assert packed_s < 0.3  # 0.03 s on a quiet machine
+
+
+def test_wheels_bring_other_interpreters_their_compiled_modules(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wheels").mkdir()
+    with zipfile.ZipFile(tmp_path / "wheels" / "blake3-1.0.0-cp399-cp399-linux.whl", "w") as wheel:
+        wheel.writestr("blake3/__init__.py", "from .blake3 import blake3")
+        wheel.writestr("blake3/blake3.cpython-399-riscv64-linux-gnu.so", b"compiled")
+        wheel.writestr("blake3-1.0.0.dist-info/METADATA", "")
+        wheel.writestr("strange/other.cpython-399-riscv64-linux-gnu.so", b"")
+    before = build_package(str(project / "flow.py"), directory=str(tmp_path / "cache"))
+    monkeypatch.setenv("ASYNCFLOW_PACKAGE_WHEELS", str(tmp_path / "wheels"))
+
+    after = build_package(str(project / "flow.py"), directory=str(tmp_path / "cache"))
+
+    place = ".asyncflow-package/native/cpython-399-riscv64-linux-gnu/blake3"
+    more = {f"{place}/__init__.py", f"{place}/blake3.cpython-399-riscv64-linux-gnu.so"}
+    assert {*names_in(after)} - {*names_in(before)} == more
+
+
+def test_a_wrong_setting_is_told_of(project: Path, cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASYNCFLOW_PACKAGE_WHEELS", "/no/where")
+    with pytest.raises(PackageError, match="directory of wheels cannot be read"):
+        build_package(str(project / "flow.py"), directory=cache)
+
+    monkeypatch.setenv("ASYNCFLOW_PACKAGE_MAX_MB", "much")
+    with pytest.raises(PackageError, match="'much' is no number of megabytes"):
+        build_package(str(project / "flow.py"), directory=cache)
+
+
+def test_a_cache_that_cannot_be_written_is_told_of(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+
+    with pytest.raises(StoreError) as caught:
+        build_package(str(project / "flow.py"), directory=str(tmp_path / "taken" / "cache"))
+
+    assert "code package" in caught.value.message
