@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from asyncflow.backends.kubernetes.provider import PROVIDER
+from asyncflow.backends.kubernetes.provider import KubernetesProvider
 from asyncflow.backends.remote.platform import EndReason, Phase, Size
 from asyncflow.machine.ids import Attempt
 from asyncflow.records import replace
@@ -109,7 +109,7 @@ async def test_who_may_not_delete_collections_deletes_one_by_one(kube: Kube) -> 
 
 
 async def test_a_restarted_driver_finds_its_pods_and_hears_how_they_end(kube: Kube) -> None:
-    first = PROVIDER.open(context(kube), timing=timing())
+    first = KubernetesProvider().open(context(kube), timing=timing())
     async with first as platform:
         await platform.submit([job(1, "sleep 60"), job(2, "exit 4")])
         # Nobody hears what the first one would tell: it is as if it had been killed.
@@ -307,3 +307,17 @@ async def test_a_detached_platform_leaves_what_runs(kube: Kube) -> None:
     async with opened(kube) as (platform, listener):
         (found,) = await platform.find([Attempt(1, 0)])
         assert found.phase is Phase.RUNNING
+
+
+async def test_a_resume_that_has_nothing_to_ask_for_removes_what_is_left_of_its_run(kube: Kube) -> None:
+    async with opened(kube, times=timing(linger_s=60.0)) as (platform, listener):
+        await platform.submit([job(1)])
+        await listener.ended(1)
+        platform.detach()
+    assert len(await pods(kube)) == 1
+    async with opened(kube, run=8):
+        pass
+    assert len(await pods(kube)) == 1
+    async with opened(kube, run=7):
+        pass
+    await wait_no_pods(kube)
