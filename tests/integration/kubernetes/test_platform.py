@@ -8,6 +8,7 @@ import pytest
 
 from asyncflow.backends.kubernetes.provider import KubernetesProvider
 from asyncflow.backends.remote.platform import EndReason, Phase, Size
+from asyncflow.errors import RunIsElsewhere
 from asyncflow.machine.ids import Attempt
 from asyncflow.records import replace
 from tests.integration.kubernetes.story import (
@@ -162,6 +163,31 @@ async def test_a_full_quota_is_noted_and_waited_for(kube: Kube) -> None:
         assert "exceeded quota" in await listener.noted(3, "quota")
         ended = await listener.ended(1, 2, 3)
     assert [one.end.reason for one in ended if one.end] == [EndReason.SUCCEEDED] * 3
+
+
+async def test_all_that_waits_for_quota_starts_when_there_is_room(kube: Kube) -> None:
+    limit_pods(kube, 0)
+    async with opened(kube) as (platform, listener):
+        assert await platform.submit([job(task) for task in range(1, 9)]) == []
+        assert (
+            kube.faults.calls()["create", "pods"] <= 9
+        )  # the first ones found it full, the others did not ask
+        await listener.noted(8, "quota")
+        kube.kubectl("delete", "quota", "few")
+        ended = await listener.ended(*range(1, 9))
+    assert {one.end.reason for one in ended if one.end} == {EndReason.SUCCEEDED}
+
+
+async def test_what_is_refused_after_it_waited_for_quota_is_told(kube: Kube) -> None:
+    limit_pods(kube, 0)
+    async with opened(kube) as (platform, listener):
+        assert await platform.submit([job(1)]) == []
+        await listener.noted(1, "quota")
+        kube.faults.deny(verbs=["create"], resources=["pods"])
+        (ended,) = await listener.ended(1)
+    assert ended.end is not None
+    assert ended.end.reason is EndReason.UNSCHEDULABLE
+    assert "quota" not in ended.end.message
 
 
 async def test_a_job_that_waits_for_quota_can_be_stopped(kube: Kube) -> None:
@@ -321,3 +347,21 @@ async def test_a_resume_that_has_nothing_to_ask_for_removes_what_is_left_of_its_
     async with opened(kube, run=7):
         pass
     await wait_no_pods(kube)
+
+
+async def test_an_error_of_who_uses_the_platform_stays_what_it_is(kube: Kube) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with KubernetesProvider().open(context(kube), timing=timing()) as platform:
+            await platform.submit([job(1, "sleep 60")])
+            raise ZeroDivisionError
+    await wait_no_pods(kube)
+
+
+async def test_a_driver_that_lost_its_run_leaves_the_pods_to_the_other_one(kube: Kube) -> None:
+    with pytest.raises(RunIsElsewhere):
+        async with KubernetesProvider().open(context(kube), timing=timing()) as platform:
+            await platform.submit([job(1, "sleep 60")])
+            raise RunIsElsewhere("another process drives it")
+    assert len(await pods(kube)) == 1
+    async with KubernetesProvider().open(context(kube), timing=timing()):
+        pass
