@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 import anyio
 
@@ -106,18 +106,13 @@ async def open_platform(
                     await platform.aclose()
                     group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
-            raise _sole(cast("BaseExceptionGroup[BaseException]", failures)) from None
+            raise _sole(failures) from None
 
 
-def _sole(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def _sole(error: BaseException) -> BaseException:
     """Return what is in a group alone, so that who uses the platform meets the error that was raised."""
-    inner: BaseException = failures
-    while isinstance(inner, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", inner)
-        if len(group.exceptions) > 1:
-            return failures
-        inner = group.exceptions[0]
-    return inner
+    inner: Sequence[BaseException] = getattr(error, "exceptions", ())
+    return _sole(inner[0]) if len(inner) == 1 else error
 
 
 async def list_jobs(context: PlatformContext) -> list[JobRef]:

@@ -349,19 +349,22 @@ async def test_a_resume_that_has_nothing_to_ask_for_removes_what_is_left_of_its_
     await wait_no_pods(kube)
 
 
+async def failing(kube: Kube, error: Exception) -> None:
+    async with KubernetesProvider().open(context(kube), timing=timing()) as platform:
+        await platform.submit([job(1, "sleep 60")])
+        raise error
+
+
 async def test_an_error_of_who_uses_the_platform_stays_what_it_is(kube: Kube) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with KubernetesProvider().open(context(kube), timing=timing()) as platform:
-            await platform.submit([job(1, "sleep 60")])
-            raise ZeroDivisionError
+        await failing(kube, ZeroDivisionError())
     await wait_no_pods(kube)
 
 
 async def test_a_driver_that_lost_its_run_leaves_the_pods_to_the_other_one(kube: Kube) -> None:
     with pytest.raises(RunIsElsewhere):
-        async with KubernetesProvider().open(context(kube), timing=timing()) as platform:
-            await platform.submit([job(1, "sleep 60")])
-            raise RunIsElsewhere("another process drives it")
+        await failing(kube, RunIsElsewhere("another process drives it"))
     assert len(await pods(kube)) == 1
     async with KubernetesProvider().open(context(kube), timing=timing()):
         pass
+    await wait_no_pods(kube)
