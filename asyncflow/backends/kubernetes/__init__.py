@@ -6,7 +6,7 @@ Pure: `names` (labels and how objects are called), `options` (what a step asks f
 when again).
 
 Edges: `connecting` (kubeconfig), `api` (one request), `asking` (objects made and removed), `launching` (many at once,
-and quota), `watching` (list, then watch), `tending` and `gang_tending` (hopeless pods, cleaning), `platform` (all of it,
+and quota), `watching` (list, then watch), `tending`, `gang_tending` (hopeless pods, cleaning), `platform` (all of it,
 for one run), `opening`, `permissions`, `reaping`, `examining` (doctor), `provider` (the way in).
 
 Why bare pods: docs/adr/0010-one-object-per-attempt.md. For users: docs/kubernetes.md.
