@@ -40,6 +40,9 @@ COMMANDS: Mapping[str, Entry] = {
         "asyncflow.cli.show", "Look at a flow", "Show a flow's steps, what they do, where they lead."
     ),
     "graph": Entry("asyncflow.cli.graph", "Look at a flow", "Write a flow's graph as dot, Mermaid or JSON."),
+    "package": Entry(
+        "asyncflow.cli.package", "Look at a flow", "See what workers elsewhere get of a flow's code."
+    ),
     "tui": Entry(
         "asyncflow.cli.tui", "Look at runs", "Browse runs in the terminal, and watch those that live."
     ),

@@ -11,7 +11,7 @@ import click
 
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import tell
-from asyncflow.cli.flow_file import config_options
+from asyncflow.cli.flow_file import config_options, suffixes_option
 from asyncflow.cli.flow_options import flow_options
 from asyncflow.cli.group import COMMANDS, CommandGroup
 from asyncflow.cli.script import Script, keep_specs
@@ -96,6 +96,7 @@ def script_group(script: Script) -> click.Group:
             click.Option(["--pylint/--no-pylint", "is_linted"], default=True, hidden=True),
             *_hidden(flow_options(_flow_class(script))),
             *_place_options(),
+            suffixes_option(hidden=True),
             _version_option(),
         ],
         callback=keep_specs,

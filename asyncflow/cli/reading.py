@@ -38,9 +38,10 @@ def known_home() -> str:
     """
     from asyncflow.store.home import HOME_VARIABLE, find_home
     from asyncflow.store.layout import DATABASE
+    from asyncflow.store.replica import remote_url
 
     home = find_home()
-    if home is not None and os.path.exists(os.path.join(home, DATABASE)):
+    if home is not None and (os.path.exists(os.path.join(home, DATABASE)) or remote_url(home) is not None):
         return home
     place = os.environ.get(HOME_VARIABLE)
     where = f"at {place} ({HOME_VARIABLE})" if place else f"in {os.getcwd()} or above it"
@@ -53,9 +54,8 @@ def known_home() -> str:
 @contextmanager
 def open_store() -> Iterator[OpenStore]:
     """Open the store that commands read. Raises NotFoundError if there is none, StoreError if it is damaged."""
-    from asyncflow.events.reader import Reader
-    from asyncflow.store.layout import DATABASE
+    from asyncflow.client.reading import open_log
 
     home = known_home()
-    with Reader(os.path.join(home, DATABASE)) as reader:
+    with open_log(home) as reader:
         yield OpenStore(home, reader)

@@ -72,6 +72,9 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow.plugins": {},
     "metaflow.plugins.cards": {},
     "metaflow.plugins.cards.card_modules": {},
+    "metaflow.plugins.package_suffixes_mutator": {
+        "package_suffixes": "asyncflow.flow.packaged:package_suffixes"
+    },
     "metaflow.plugins.parallel_decorator": {},
     "metaflow.plugins.secrets": {"get_secret": "asyncflow.worker.secrets:get_secret"},
     "metaflow.runner": {"Runner": "asyncflow", "NBRunner": "asyncflow"},

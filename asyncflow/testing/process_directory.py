@@ -18,7 +18,10 @@ from asyncflow.errors import PlatformError
 from asyncflow.machine.ids import Attempt
 from asyncflow.testing import process_job
 
-__all__ = ["JobDirectory"]
+__all__ = ["EXPORT_VARIABLE", "JobDirectory"]
+
+EXPORT_VARIABLE = "ASYNCFLOW_PROCESS_EXPORT"
+"""Names variables that jobs see, with commas between them: credentials, which on a cluster its nodes have."""
 
 _LONGEST_MESSAGE = 400
 _LOOK_S = 0.02
@@ -60,7 +63,7 @@ class JobDirectory:
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         asked = {
             "command": list(job.command),
-            "environment": {"PATH": os.environ.get("PATH", os.defpath), **environment},
+            "environment": {**_exported(), **environment},
             "timeout_s": job.timeout_s,
             "grace_s": grace_s,
         }
@@ -169,6 +172,12 @@ class JobDirectory:
         except FileNotFoundError:
             return ""
         return lines[-1] if lines else ""
+
+
+def _exported() -> dict[str, str]:
+    """Return what jobs see of this process's environment: what a node's own would be."""
+    names = ["PATH", *os.environ.get(EXPORT_VARIABLE, "").split(",")]
+    return {"PATH": os.defpath} | {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _signal(pid: int, which: int) -> bool:

@@ -195,15 +195,17 @@ class ProcessPlatform:
                 start = position
 
     def _start(self, jobs: Sequence[Job]) -> None:
+        begun: dict[Attempt, JobDirectory] = {}
         for position, job in enumerate(jobs):
-            place = self._jobs.setdefault(job.attempt, self._place(job.attempt))
+            place = begun[job.attempt] = self._jobs.get(job.attempt) or self._place(job.attempt)
             if len(jobs) == 1:
                 environment = environment_of(job)
             else:
                 environment = {**array_environment(jobs, ARRAY_INDEX), ARRAY_INDEX: str(position)}
             place.start(job, environment, self._grace_s)
-        for job in jobs:
-            self._jobs[job.attempt].wait_begun()
+        for attempt, place in begun.items():
+            place.wait_begun()
+            self._jobs[attempt] = place  # not before: a job that has not begun looks like one that is gone
 
     def _look(self) -> list[JobSeen]:
         """Return what is new."""
@@ -235,6 +237,7 @@ class ProcessProvider:
     name = Process.name
     decorator = Process
     runtime_environment = "process"
+    shares_filesystem = True
 
     def __init__(
         self, directory: Path | None = None, *, has_array: bool = True, grace_s: float = 5.0

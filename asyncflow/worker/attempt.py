@@ -22,8 +22,6 @@ from collections.abc import Callable
 from types import CoroutineType, MethodType
 from typing import Any, NoReturn
 
-import zstandard  # noqa: F401 # pyright: ignore[reportUnusedImport] - used by the store; loaded before the fork
-
 from asyncflow.errors import AsyncflowError, StoreError
 from asyncflow.flow.binding import NextCall
 from asyncflow.flow.decorators.builtin import Catch
@@ -34,6 +32,7 @@ from asyncflow.flow.parse import parse_flow
 from asyncflow.flow.spec import artifacts_of
 from asyncflow.machine.outcome import ErrorInfo, Failed, Outcome, Succeeded
 from asyncflow.records import compile_now
+from asyncflow.store import compression
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import MANIFEST_VERSION, ArtifactRecord, Manifest
 from asyncflow.worker.binding import Binding, Origins
@@ -47,6 +46,8 @@ from asyncflow.worker.transition import Handover, SwitchError, handover_of, stat
 from asyncflow.worker.usage import Meter
 
 __all__ = ["Prepared", "has_async_steps", "preload", "prepare", "run_attempt", "show"]
+
+compression.load()  # with this module, and so before a fork
 
 
 def preload(flow_class: type) -> None:

@@ -1,4 +1,4 @@
-"""What one writes to run tasks elsewhere: a platform of jobs. It carries out and tells what it sees; it decides nothing.
+"""What one writes to run tasks elsewhere: a platform of jobs. It carries out, tells what it sees, decides nothing.
 
 A platform never learns how a step ended from anything but its job: success and failure of user code are told by the
 manifest in the store, which it does not read. So it may miss what happened in between, tell it twice, or late. What it

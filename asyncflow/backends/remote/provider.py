@@ -67,6 +67,11 @@ class Provider(Protocol):
         ...
 
     @property
+    def shares_filesystem(self) -> bool:
+        """Workers see the scheduler's files, so that a store in a directory will do."""
+        ...
+
+    @property
     def decorator(self) -> type:
         """The class of the step decorator with its options (`asyncflow.flow.decorators.base.StepDecorator`)."""
         ...
@@ -94,7 +99,7 @@ class Provider(Protocol):
         ...
 
     async def jobs(self, context: PlatformContext) -> Sequence[JobRef]:
-        """List the jobs of the context's owner (of its run, if it has one), of all runs' attempts. Raises PlatformError."""
+        """List the jobs of the context's owner, or of its run if it has one. Raises PlatformError."""
         ...
 
     async def remove(self, context: PlatformContext, ids: Sequence[str]) -> None:

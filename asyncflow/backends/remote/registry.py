@@ -10,7 +10,7 @@ from asyncflow.plugins import BACKENDS, PluginError, load, names, not_importable
 __all__ = ["cannot_import", "provider_named", "provider_names"]
 
 _EXPECTED = (
-    "name", "decorator", "runtime_environment", "check", "open", "examine", "jobs", "remove"
+    "name", "decorator", "runtime_environment", "shares_filesystem", "check", "open", "examine", "jobs", "remove"
 )  # fmt: skip
 
 

@@ -191,7 +191,10 @@ def test_spec_text_is_read(text: str, expected: object) -> None:
 def test_an_unknown_name_in_with_lists_the_known_ones() -> None:
     with pytest.raises(UnknownDecoratorError, match="Unknown step decorator 'rety'") as caught:
         parse_spec("rety:times=2")
-    assert caught.value.hint == f"Did you mean retry? Known: {', '.join(sorted({*DECORATORS, *names(BACKENDS)}))}"
+    assert (
+        caught.value.hint
+        == f"Did you mean retry? Known: {', '.join(sorted({*DECORATORS, *names(BACKENDS)}))}"
+    )
 
 
 @pytest.mark.parametrize(
