@@ -52,6 +52,11 @@ class SlurmProvider:
         self._pace = pace or Pace()
         self._patience_s = patience_s
 
+    @property
+    def shares_filesystem(self) -> bool:
+        """Whether nodes see the scheduler's files: they do where they see the shared directory."""
+        return self._root() is not None
+
     def check(self, steps: Sequence[StepRequest], settings: Mapping[str, Any]) -> None:
         """See, without any request, that the steps can be asked for. See `Provider.check`."""
         for each in steps:

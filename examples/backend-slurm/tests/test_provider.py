@@ -79,7 +79,7 @@ async def test_a_configuration_that_is_not_there_is_told(
     slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "nowhere.conf"))
-    with pytest.raises(UserError, match="nowhere.conf cannot be read"):
+    with pytest.raises(UserError, match=r"nowhere\.conf cannot be read"):
         async with SlurmProvider(tmp_path).open(CONTEXT):
             pass
 
@@ -89,7 +89,7 @@ async def test_a_cluster_that_does_not_answer_is_told_when_it_is_opened(
 ) -> None:
     slurm.stop_controller()
     try:
-        with pytest.raises(PlatformError, match="The cluster does not answer: .*Unable to contact"):
+        with pytest.raises(PlatformError, match=r"The cluster does not answer: .*Unable to contact"):
             async with SlurmProvider(tmp_path).open(CONTEXT):
                 pass
     finally:
