@@ -11,12 +11,11 @@ from pathlib import Path
 
 import anyio
 import apart
-import cluster as real
 import pytest
 from asyncflow_slurm import script
 from asyncflow_slurm.platform import Pace
 from asyncflow_slurm.provider import SlurmProvider
-from cluster import Cluster
+from cluster import Cluster, missing, require
 
 from asyncflow.backends.remote.platform import EndReason, Phase
 from asyncflow.errors import PlatformError
@@ -251,8 +250,7 @@ class TestForgetful:
     @pytest.fixture(scope="class")
     @classmethod
     def forgetful(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-        if why := real.missing():
-            pytest.skip(f"no Slurm: {why}")
+        require(missing())
         cluster = Cluster(tmp_path_factory.mktemp("slurm"), min_job_age_s=2)
         try:
             cluster.start()
@@ -287,8 +285,7 @@ class TestApart:
 
     @pytest.fixture
     def hosts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[apart.ClusterApart]:
-        if why := apart.missing():
-            pytest.skip(f"no Slurm on hosts of its own: {why}")
+        require(apart.missing())
         directory = tmp_path / "slurm"
         directory.mkdir()
         hosts = apart.ClusterApart(directory)

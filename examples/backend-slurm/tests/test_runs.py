@@ -11,8 +11,10 @@ from pathlib import Path
 
 import anyio
 import apart
+import botocore.session
 import pytest
-from cluster import Cluster
+from cluster import Cluster, require
+from moto.server import ThreadedMotoServer
 
 from asyncflow import Flow, Run, metadata, namespace
 
@@ -23,7 +25,7 @@ LONGEST_S = 110.0
 class Site:
     """Where one test's runs happen."""
 
-    def __init__(self, directory: Path, cluster: Cluster) -> None:
+    def __init__(self, directory: Path, cluster: Cluster, *, directory_of_jobs: str = "") -> None:
         self.said = directory / "said"
         self.said.mkdir()
         self._output = directory / "output"
@@ -33,7 +35,7 @@ class Site:
             **cluster.environment(),
             "SAID": str(self.said),
             "ASYNCFLOW_HOME": str(self._home),
-            "ASYNCFLOW_SLURM_DIRECTORY": str(directory / "shared"),
+            "ASYNCFLOW_SLURM_DIRECTORY": directory_of_jobs or str(directory / "shared"),
         }
 
     @contextmanager
@@ -93,6 +95,40 @@ async def test_a_flow_runs_on_the_cluster_with_its_store_on_the_shared_file_syst
     assert told["slurm-job-id"] in slurm.ask("squeue", "-h", "-t", "all", "-o", "%i")
 
 
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a fresh bucket on a server of this test's own."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    keys = {"AWS_ACCESS_KEY_ID": "slurm", "AWS_SECRET_ACCESS_KEY": "slurm", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in {
+        **keys,
+        "ASYNCFLOW_S3_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL_S3": endpoint,
+    }.items():
+        monkeypatch.setenv(name, value)
+    session = botocore.session.get_session()
+    session.create_client("s3", endpoint_url=endpoint).create_bucket(Bucket="runs")
+    try:
+        yield "s3://runs/here"
+    finally:
+        server.stop()
+
+
+async def test_a_flow_runs_on_a_cluster_that_shares_no_files_with_its_store_in_a_bucket(
+    slurm: Cluster, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASYNCFLOW_STORE", bucket)
+    site = Site(tmp_path, slurm, directory_of_jobs="none")
+    (site.said / "go").touch()
+    with site.started("run", str(FLOW), "--with", "slurm") as scheduler:
+        assert await until_over(scheduler) == 0, site.printed()
+    assert "total 41" in site.printed()
+    assert not (tmp_path / "shared").exists()
+
+
 async def test_a_run_whose_scheduler_was_killed_goes_on_with_the_same_jobs(
     slurm: Cluster, tmp_path: Path
 ) -> None:
@@ -123,8 +159,7 @@ async def test_a_cancelled_run_leaves_no_job(slurm: Cluster, tmp_path: Path) -> 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[apart.ClusterApart]:
     """A cluster of three hosts."""
-    if why := apart.missing():
-        pytest.skip(f"no Slurm on hosts of its own: {why}")
+    require(apart.missing())
     directory = tmp_path / "slurm"
     directory.mkdir()
     hosts = apart.ClusterApart(directory)
