@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ class Site:
             **cluster.environment(),
             "SAID": str(self.said),
             "ASYNCFLOW_HOME": str(self._home),
+            "XDG_CACHE_HOME": str(directory / "cache"),
             "ASYNCFLOW_SLURM_DIRECTORY": directory_of_jobs or str(directory / "shared"),
         }
 
@@ -112,7 +114,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     session = botocore.session.get_session()
     session.create_client("s3", endpoint_url=endpoint).create_bucket(Bucket="runs")
     try:
-        yield "s3://runs/here"
+        yield f"s3://runs/{secrets.token_hex(4)}"
     finally:
         server.stop()
 
