@@ -29,6 +29,7 @@ class RunOptions:
     max_async: int
     async_workers: int
     max_num_splits: int | None
+    max_log_mb: float | None
     tags: tuple[str, ...]
     with_specs: tuple[str, ...]
     run_id_file: str | None
@@ -62,6 +63,11 @@ class RunOptions:
                 return {"k8s_template": file.read()}
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"--k8s-template {self.k8s_template} cannot be read: {error}") from error
+
+    @property
+    def most_log_bytes(self) -> int | None:
+        """As `RunRequest.most_log_bytes` takes it."""
+        return None if self.max_log_mb is None else int(self.max_log_mb * 1_000_000)
 
     @property
     def cache_mode(self) -> str | None:
@@ -197,6 +203,12 @@ def _limit_options() -> list[click.Option]:
             type=click.IntRange(min=1),
             metavar="N",
             help="Fail when one foreach yields more tasks than this; without it there is no limit.",
+        ),
+        click.Option(
+            ["--max-log-size", "max_log_mb"],
+            type=click.FloatRange(min=0),
+            metavar="MB",
+            help="Keep no more than this of each stream of a task; without it there is no limit.",
         ),
     ]
 

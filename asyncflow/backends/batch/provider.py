@@ -44,6 +44,11 @@ class BatchProvider:
         """As Metaflow says it."""
         return "aws-batch"
 
+    @property
+    def shares_filesystem(self) -> bool:
+        """Containers do not see the scheduler's files."""
+        return False
+
     def check(
         self, steps: Sequence[StepRequest], settings: Mapping[str, Any]
     ) -> None:  # Any: what options of the command line said

@@ -36,6 +36,11 @@ class KubernetesProvider:
         """As Metaflow says it in a pod."""
         return "kubernetes"
 
+    @property
+    def shares_filesystem(self) -> bool:
+        """Containers do not see the scheduler's files."""
+        return False
+
     def check(self, steps: Sequence[StepRequest], settings: Mapping[str, Any]) -> None:
         """See that the steps can be asked for. Raises BadOption or BadTemplate, which are UserErrors."""
         from asyncflow.backends.kubernetes.checks import check_steps
