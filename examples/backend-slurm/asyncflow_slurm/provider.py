@@ -44,7 +44,6 @@ class SlurmProvider:
     name = Slurm.name
     decorator = Slurm
     runtime_environment = "slurm"
-    shares_filesystem = True
 
     def __init__(
         self, directory: Path | None = None, *, pace: Pace | None = None, patience_s: float = _PATIENCE_S
