@@ -94,6 +94,10 @@ class Commands:
                 "There is no sbatch on this machine",
                 hint="Install Slurm's client (Debian: slurm-client), or run on a login node of the cluster.",
             )
+        if (named := os.environ.get("SLURM_CONF")) and not os.access(named, os.R_OK):
+            raise UserError(
+                f"SLURM_CONF={named} cannot be read", hint="Unset it, or name the cluster's configuration."
+            )
         try:
             text = await self._run("scontrol", "show", "config")
         except (Refusal, Trouble) as error:

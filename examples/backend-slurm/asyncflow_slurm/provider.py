@@ -44,7 +44,6 @@ class SlurmProvider:
     name = Slurm.name
     decorator = Slurm
     runtime_environment = "slurm"
-    shares_filesystem = True
 
     def __init__(
         self, directory: Path | None = None, *, pace: Pace | None = None, patience_s: float = _PATIENCE_S
@@ -52,6 +51,11 @@ class SlurmProvider:
         self._directory = directory
         self._pace = pace or Pace()
         self._patience_s = patience_s
+
+    @property
+    def shares_filesystem(self) -> bool:
+        """Whether nodes see the scheduler's files: they do where they see the shared directory."""
+        return self._root() is not None
 
     def check(self, steps: Sequence[StepRequest], settings: Mapping[str, Any]) -> None:
         """See, without any request, that the steps can be asked for. See `Provider.check`."""
