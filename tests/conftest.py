@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.services import moto, needed
+from tests.services.batch import handle
 from tests.services.batch.handle import Batch
-from tests.services.batch.handle import batch as batch_at
 from tests.services.batch.runners import DOCKER, NOOP
 from tests.services.faults import Proxy, faulty
 
@@ -52,8 +52,8 @@ def proxy(aws: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pr
 @pytest.fixture
 def batch(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Batch]:
     """AWS Batch with a queue whose jobs are processes of this machine; the environment points at its server."""
-    _point_at(aws, monkeypatch)
-    with batch_at(aws) as given:
+    _point_at_batch(aws, monkeypatch)
+    with handle.batch(aws) as given:
         yield given
 
 
@@ -61,17 +61,23 @@ def batch(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Batch]:
 def docker_batch(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Batch]:
     """AWS Batch with a queue whose jobs run in Docker, with real limits of memory."""
     needed.require("docker")
-    _point_at(aws, monkeypatch)
-    with batch_at(aws, DOCKER) as given:
+    _point_at_batch(aws, monkeypatch)
+    with handle.batch(aws, DOCKER) as given:
         yield given
 
 
 @pytest.fixture
 def noop_batch(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Batch]:
     """AWS Batch with a queue that is wide enough for 10,000 jobs, which pass through their states and run nothing."""
-    _point_at(aws, monkeypatch)
-    with batch_at(aws, NOOP, max_vcpus=10_000) as given:
+    _point_at_batch(aws, monkeypatch)
+    with handle.batch(aws, NOOP, max_vcpus=10_000) as given:
         yield given
+
+
+def _point_at_batch(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _point_at(endpoint, monkeypatch)
+    for name, value in handle.settings(endpoint).items():
+        monkeypatch.setenv(name, value)
 
 
 def _point_at(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:

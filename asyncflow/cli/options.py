@@ -29,6 +29,7 @@ class RunOptions:
     max_async: int
     async_workers: int
     max_num_splits: int | None
+    max_log_mb: float | None
     tags: tuple[str, ...]
     with_specs: tuple[str, ...]
     run_id_file: str | None
@@ -62,6 +63,11 @@ class RunOptions:
                 return {"k8s_template": file.read()}
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"--k8s-template {self.k8s_template} cannot be read: {error}") from error
+
+    @property
+    def most_log_bytes(self) -> int | None:
+        """As `RunRequest.most_log_bytes` takes it."""
+        return None if self.max_log_mb is None else int(self.max_log_mb * 1_000_000)
 
     @property
     def cache_mode(self) -> str | None:
@@ -111,6 +117,19 @@ def run_options() -> list[click.Option]:
             show_default=True,
             help="How a task's process begins: a fork that has the flow imported, or a new interpreter.",
         ),
+        *_elsewhere_options(),
+        click.Option(
+            ["--cache/--no-cache", "cache"],
+            default=None,
+            help="Take over the results of earlier tasks with the same code and inputs: of all steps, or of none.  "
+            "[default: of the steps with @cache]",
+        ),
+    ]
+
+
+def _elsewhere_options() -> list[click.Option]:
+    """Make the options of steps that run on other platforms."""
+    return [
         click.Option(
             ["--spot-retries"],
             type=click.IntRange(min=0),
@@ -125,12 +144,6 @@ def run_options() -> list[click.Option]:
             type=click.Path(dir_okay=False),
             metavar="FILE.yaml",
             help="What every pod of the run has on top: a pod's YAML, laid over ours.",
-        ),
-        click.Option(
-            ["--cache/--no-cache", "cache"],
-            default=None,
-            help="Take over the results of earlier tasks with the same code and inputs: of all steps, or of none.  "
-            "[default: of the steps with @cache]",
         ),
     ]
 
@@ -197,6 +210,12 @@ def _limit_options() -> list[click.Option]:
             type=click.IntRange(min=1),
             metavar="N",
             help="Fail when one foreach yields more tasks than this; without it there is no limit.",
+        ),
+        click.Option(
+            ["--max-log-size", "max_log_mb"],
+            type=click.FloatRange(min=0),
+            metavar="MB",
+            help="Keep no more than this of each stream of a task; without it there is no limit.",
         ),
     ]
 

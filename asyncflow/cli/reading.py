@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from asyncflow.cli.errors import NotFoundError
+from asyncflow.cli.errors import CommandError, NotFoundError
 
 if TYPE_CHECKING:
     from asyncflow.events.reader import Reader
     from asyncflow.store.local import LocalStore
 
-__all__ = ["OpenStore", "known_home", "open_store"]
+__all__ = ["OpenStore", "known_home", "local_home", "open_store"]
 
 
 class OpenStore(NamedTuple):
@@ -49,6 +49,25 @@ def known_home() -> str:
         f"There is no run here: no store {where}" if home is None else f"There is no run yet in {home}",
         hint=f"Start one: asyncflow run FLOW.py. Is the store elsewhere? Change there, or set {HOME_VARIABLE}.",
     )
+
+
+def local_home(doing: str) -> str:
+    """Return the store's directory, for what can be done to a store on this machine only.
+
+    Raises:
+        NotFoundError: There is none, or nothing was ever run in it.
+        CommandError: The store is in a bucket; says what cannot be done there.
+    """
+    from asyncflow.store.replica import remote_url
+
+    home = known_home()
+    url = remote_url(home)
+    if url is not None:
+        raise CommandError(
+            f"{doing} a store in a bucket is not possible yet: {url}",
+            hint="A lifecycle rule of the bucket can remove old objects; here it works on stores in a directory.",
+        )
+    return home
 
 
 @contextmanager

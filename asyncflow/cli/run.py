@@ -248,6 +248,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
             environment=graph.environment(),
             isolation=options.isolation,
             async_workers=options.async_workers,
+            most_log_bytes=options.most_log_bytes,
             cache=options.cache_mode,
             **places,
         )

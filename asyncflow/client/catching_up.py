@@ -64,14 +64,14 @@ class Replica:
 
     def __init__(self, home: str, objects: BlockingObjects) -> None:
         self.home = home
-        self._objects = objects
+        self.objects = objects
         self._path = os.path.join(home, DATABASE)
         self._store = LocalStore(home)
 
     def catch_up_list(self, most: int = MOST_HEADS) -> None:
         """Learn of the newest runs: what a list shows of them. Raises StoreError."""
         infos: list[ObjectInfo] = []
-        for info in self._objects.list(HEADS, page=min(most, 1000)):
+        for info in self.objects.list(HEADS, page=min(most, 1000)):
             infos.append(info)
             if len(infos) >= most:
                 break
@@ -110,7 +110,7 @@ class Replica:
     # Heads
 
     def _take_heads(self, db: sqlite3.Connection, infos: Sequence[ObjectInfo]) -> dict[int, Head]:
-        received = self._objects.together(lambda info: self._objects.get(info.key), infos)
+        received = self.objects.together(lambda info: self.objects.get(info.key), infos)
         taken: dict[int, Head] = {}
         with self._writing(db):
             for info, found in zip(infos, received, strict=True):
@@ -119,7 +119,7 @@ class Replica:
                 try:
                     head = decode_head(found.data)
                 except ValueError as error:
-                    raise StoreError(f"{self._objects.url}/{info.key} is damaged: {error}") from error
+                    raise StoreError(f"{self.objects.url}/{info.key} is damaged: {error}") from error
                 taken[head.row.run] = head
                 take_head(db, head, found.info.etag, age_s=found.info.age_s, at=time.time())
         return taken
@@ -131,7 +131,7 @@ class Replica:
         at = position_of(db, run).next_piece
         while True:
             numbers = range(at, max(at + 1, min(known, at + _PIECES_AT_ONCE)))
-            received = self._objects.together(lambda n: self._objects.get(piece_key(run, n)), numbers)
+            received = self.objects.together(lambda n: self.objects.get(piece_key(run, n)), numbers)
             for number, found in zip(numbers, received, strict=True):
                 if found is None:
                     self._note_end(db, run, is_over=is_over and number >= known)
@@ -146,7 +146,7 @@ class Replica:
         try:
             return decode_piece(data)
         except ValueError as error:
-            raise StoreError(f"{self._objects.url}/{key} is damaged: {error}") from error
+            raise StoreError(f"{self.objects.url}/{key} is damaged: {error}") from error
 
     def _note_end(self, db: sqlite3.Connection, run: int, *, is_over: bool) -> None:
         if is_over:

@@ -45,20 +45,35 @@ def take_head(db: sqlite3.Connection, head: Head, etag: str, *, age_s: float, at
     position = position_of(db, run)
     put_position(db, run, position._replace(head=etag))
     db.execute(statement("raise_run_id"), (run,))
-    if position.is_over or is_driven_here(db, run, at):
+    if is_driven_here(db, run, at):
+        return
+    if position.is_over:
+        _take_tags(db, head, at)
         return
     if head.lease is None or head.is_over:
         db.execute(statement("drop_lease"), (run,))
     else:
         lease = replace(head.lease, heartbeat_at=at - age_s)
         db.execute(statement("put_lease"), tuple(getattr(lease, item.name) for item in fields(Lease)))
-    if position.next_piece == 0:
+    if position.next_piece > 0:
+        _take_tags(db, head, at)
+    else:
         forget_run(db, run, tables=("runs", "tags"))
         db.execute(
             statement("insert_run"), tuple(getattr(head.row, item.name) for item in fields(type(head.row)))
         )
         tags = [(run, tag, int(is_system)) for tag, is_system in head.tags]
         db.executemany(statement("insert_tag"), tags)
+
+
+def _take_tags(db: sqlite3.Connection, head: Head, at: float) -> None:
+    """Let a run whose log is here have the tags that its head says."""
+    run = head.row.run
+    there = [tag for tag, is_system in head.tags if not is_system]
+    here = [tag for _, tag, is_system in db.execute(statement("tags"), (run,)) if not is_system]
+    edits = [(run, tag, 0, "", at) for tag in here if tag not in there]
+    edits += [(run, tag, 1, "", at) for tag in there if tag not in here]
+    db.executemany(statement("put_tag_edit"), edits)
 
 
 def take_batches(ledger: Ledger, run: int, batches: Sequence[RawBatch], position: Position) -> None:

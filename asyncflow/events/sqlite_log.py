@@ -29,6 +29,7 @@ from asyncflow.events.database import open_writer, patiently, statement, store_e
 from asyncflow.events.ledger import Ledger, load_run
 from asyncflow.events.position import Position, Snapshot, position_of, put_position, raw_batches
 from asyncflow.events.rows import TagRow
+from asyncflow.events.tagging import edit_in
 from asyncflow.machine.events import Event
 from asyncflow.records import field, record
 
@@ -132,6 +133,10 @@ class SqliteLog:
         """Return a run's tags, the user's first."""
         rows = await self._read(lambda ledger: ledger.db.execute(statement("tags"), (run,)).fetchall())
         return [TagRow(*row) for row in rows]
+
+    async def edit_tags(self, run: int, *, add: Sequence[str], remove: Sequence[str], by: str) -> None:
+        """Put tags on a run, and take others off. Raises TaggingError, StoreError; then nothing was changed."""
+        await self._write(lambda ledger: edit_in(ledger.db, run, add, remove, by))
 
     async def acquire_lease(self, run: int) -> None:
         """Become the run's driver, or stay it.

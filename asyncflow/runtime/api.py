@@ -15,14 +15,12 @@ import anyio
 
 from asyncflow.runtime.clock import SystemClock
 from asyncflow.runtime.groups import first_of_ours
-from asyncflow.runtime.session import Host, Observer, RunRequest, RunResult, drive_new, drive_on
+from asyncflow.runtime.session import Host, Observer, RunRequest, RunResult, drive_new, drive_on, remote_of
 from asyncflow.runtime.signals import watch_signals
-from asyncflow.store.layout import DATABASE, remote_path
+from asyncflow.store.layout import DATABASE
 
 if TYPE_CHECKING:
     from asyncflow.backends.local import Zygote
-    from asyncflow.events.sqlite_log import SqliteLog
-    from asyncflow.runtime.remote import RemoteHome
 
 __all__ = ["Observer", "RunRequest", "RunResult", "continue_run", "start_run"]
 
@@ -81,20 +79,8 @@ async def _hosted(home: str, zygote: Zygote) -> AsyncGenerator[Host]:
         return zygote
 
     clock = SystemClock()
-    async with SqliteLog(os.path.join(home, DATABASE)) as log, _remote(home, log, clock) as remote:
+    async with SqliteLog(os.path.join(home, DATABASE)) as log, remote_of(home, log, clock) as remote:
         yield Host(log=log, home=home, clock=clock, zygote=given, steer=watch_signals, remote=remote)
-
-
-@asynccontextmanager
-async def _remote(home: str, log: SqliteLog, clock: SystemClock) -> AsyncGenerator[RemoteHome | None]:
-    """Open the bucket that a home stands for, if it is a replica."""
-    if not os.path.exists(remote_path(home)):  # noqa: ASYNC240 - one stat
-        yield None
-        return
-    from asyncflow.runtime.remote import opened_remote  # for those who have a bucket
-
-    async with opened_remote(home, log, clock) as remote:
-        yield remote
 
 
 def _run_loop(main: Callable[[], Coroutine[Any, Any, RunResult]]) -> RunResult:

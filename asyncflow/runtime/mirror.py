@@ -7,8 +7,11 @@ A piece is written once, under the next number. If that is taken, somebody else 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -24,7 +27,7 @@ from asyncflow.runtime.remote_lease import RemoteLease
 from asyncflow.store.layout import blob_path, cached_blob_path
 from asyncflow.store.objects import Objects
 from asyncflow.store.pieces import encode_piece
-from asyncflow.store.s3.keys import blob_key, head_key, piece_key
+from asyncflow.store.s3.keys import blob_key, head_key, piece_key, requests_prefix
 
 __all__ = ["Mirror"]
 
@@ -108,6 +111,7 @@ class Mirror:
             await self._push_all()
             if self._clock.now() >= self._head_at + _HEAD_EVERY_S:
                 await self._lease.renew()
+                await self._take_requests()
                 await self._write_head(is_over=False)
         await self._push_all()
         await self._write_head(is_over=True)
@@ -189,6 +193,30 @@ class Mirror:
         async with anyio.create_task_group() as group:
             for digest in gathered.blobs:
                 group.start_soon(send, digest)
+
+    async def _take_requests(self) -> None:
+        """Hear what people on other machines ask of the run, and remove that."""
+        async with aclosing(self.objects.list(requests_prefix(self._run))) as found:
+            keys = [info.key async for info in found]
+        for key in keys:
+            received = await self.objects.get(key)
+            if received is not None:
+                await self._take_request(received.data)
+        if keys:
+            await self.objects.delete(keys)
+
+    async def _take_request(self, data: bytes) -> None:
+        try:
+            said: dict[str, Any] = json.loads(data)  # Any: JSON
+            kind, args, by = str(said["kind"]), dict(said["args"]), str(said["by"])
+        except (ValueError, KeyError, TypeError):
+            return  # of a newer release, or none of ours
+        if kind == "tags":
+            await self._log.edit_tags(
+                self._run, add=args.get("add", ()), remove=args.get("remove", ()), by=by
+            )
+        else:
+            await self._log.post_request(self._run, kind, args, by=by)
 
     async def _write_head(self, *, is_over: bool) -> None:
         snapshot: Snapshot = await self._log.snapshot(self._run, self._position.next_seq, most=1)

@@ -15,7 +15,7 @@ from asyncflow.machine.graph import Transition
 from asyncflow.records import record
 from asyncflow.store.replica import STORE_VARIABLE, remote_url
 
-__all__ = ["NeedsBucket", "Place", "gangs_of", "places_of"]
+__all__ = ["NeedsBucket", "Place", "gangs_of", "places_of", "requests_of"]
 
 
 class NeedsBucket(UserError):
@@ -44,12 +44,17 @@ def places_of(graph: FlowGraph, home: str, settings: Mapping[str, Any]) -> tuple
     Raises:
         UserError: A platform is not there, cannot be used with this store, or a step asks for what cannot be.
     """
+    return tuple(_place(name, steps, home, settings) for name, steps in requests_of(graph).items())
+
+
+def requests_of(graph: FlowGraph) -> dict[str, dict[str, StepRequest]]:
+    """Return what steps ask for that run elsewhere, by platform and step. Raises UserError."""
     by_name: dict[str, dict[str, StepRequest]] = {}
     for info in graph.steps.values():
         place = info.place
         if place is not None:
             by_name.setdefault(place.name, {})[info.name] = _request(graph, info)
-    return tuple(_place(name, steps, home, settings) for name, steps in by_name.items())
+    return by_name
 
 
 def gangs_of(graph: FlowGraph) -> dict[str, str]:

@@ -28,7 +28,7 @@ from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.driver import Driver
 from asyncflow.runtime.inbox import Inbox
 from asyncflow.runtime.lease import held_lease, keep_lease
-from asyncflow.store.layout import run_directory
+from asyncflow.store.layout import remote_path, run_directory
 from asyncflow.worker.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from asyncflow.runtime.places import Place
     from asyncflow.runtime.remote import RemoteHome
 
-__all__ = ["Host", "Observer", "RunRequest", "RunResult", "drive_new", "drive_on"]
+__all__ = ["Host", "Observer", "RunRequest", "RunResult", "drive_new", "drive_on", "remote_of"]
 
 CLOSE_S = 20.0
 """Longest wait for the backend to end what still runs, seconds."""
@@ -84,6 +84,8 @@ class RunRequest:
     isolation: str = "fork"
     async_workers: int = 1
     """How many processes share the tasks of async steps."""
+    most_log_bytes: int | None = None
+    """How much of each stream of an attempt is kept. None: everything."""
     in_front: Callable[[Backend], Backend] = lambda backend: backend
     """Puts something in front of the run's backend. By default nothing."""
     places: tuple[Place, ...] = ()
@@ -137,6 +139,22 @@ class Host:
                 return
             async with self.remote.held(run) as mirror:
                 yield mirror
+
+
+@asynccontextmanager
+async def remote_of(home: str, log: SqliteLog, clock: Clock) -> AsyncGenerator[RemoteHome | None]:
+    """Open the bucket that a home stands for; None: the home is the store itself.
+
+    Raises:
+        StoreError: The bucket cannot be reached.
+    """
+    if not os.path.exists(remote_path(home)):  # noqa: ASYNC240 - one stat
+        yield None
+        return
+    from asyncflow.runtime.remote import opened_remote  # for those who have a bucket
+
+    async with opened_remote(home, log, clock) as remote:
+        yield remote
 
 
 async def drive_new(request: RunRequest, host: Host, observer: Observer) -> RunResult:
@@ -283,6 +301,7 @@ class _Session:
             self.observer,
             isolation=self.request.isolation,
             async_workers=self.request.async_workers,
+            most_log_bytes=self.request.most_log_bytes,
         )
         shared = self.host.share(local, inbox)
         async with self._routed(shared, spec, state) as routed:

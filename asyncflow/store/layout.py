@@ -20,6 +20,7 @@ __all__ = [
     "BLOBS",
     "DATABASE",
     "RUNS",
+    "SPIN_STORE",
     "STORE_DIRECTORY",
     "TEMPORARY",
     "blob_path",
@@ -38,6 +39,8 @@ __all__ = [
     "temporary_directory",
 ]
 
+SPIN_STORE = "spin"
+"""The directory in a store that holds what was spun and is kept; a store of its own."""
 STORE_DIRECTORY = ".asyncflow"
 DATABASE = "asyncflow.db"
 BLOBS = "blobs"

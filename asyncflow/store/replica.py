@@ -44,6 +44,8 @@ def given_store() -> str | None:
     """
     given = os.environ.get(STORE_VARIABLE)
     if given:
+        if given.startswith("s3:") and "://" not in given:
+            raise UserError(f"'{given}' is no address in a bucket", hint="Write it like s3://bucket/prefix")
         return given if "://" in given else os.path.abspath(os.path.expanduser(given))
     kind = os.environ.get("METAFLOW_DEFAULT_DATASTORE") or "local"
     if kind == "local":

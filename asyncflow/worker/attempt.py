@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import CoroutineType, MethodType
 from typing import Any, NoReturn
 
@@ -35,13 +35,14 @@ from asyncflow.records import compile_now
 from asyncflow.store import compression
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import MANIFEST_VERSION, ArtifactRecord, Manifest
+from asyncflow.store.pickling import watch_names
 from asyncflow.worker.binding import Binding, Origins
 from asyncflow.worker.problems import info_of, record_of
 from asyncflow.worker.report import artifact_refs
 from asyncflow.worker.spec import RunSpec, TaskSpec
 from asyncflow.worker.surroundings import Surroundings, gangs_of, parameter_names_of
 from asyncflow.worker.timeout import time_limit
-from asyncflow.worker.tracing import note_result
+from asyncflow.worker.tracing import names_of_values, note_result
 from asyncflow.worker.transition import Handover, SwitchError, handover_of, static_handover
 from asyncflow.worker.usage import Meter
 
@@ -117,6 +118,8 @@ class Prepared:
         self._info = parse_flow(flow_class).steps[spec.step]
         self._catch: Catch | None = self._info.decorator(Catch)
         self._surroundings = Surroundings(flow_class, run_spec, spec)
+        if spec.cache is not None:
+            watch_names()
         self._host = os.uname().nodename
         self._flow: Any = None  # Any: a FlowSpec; its attributes are the user's
         self._handover = Handover()
@@ -248,6 +251,9 @@ class Prepared:
                     raise
         return self._store.fit_inline(records)
 
+    def _names_of_values(self) -> Iterator[str]:
+        return iter(()) if self._spec.cache is None else names_of_values(self._flow_class)
+
     def _leave_manifest(
         self, binding: Binding, artifacts: dict[str, ArtifactRecord], meter: Meter
     ) -> Outcome:
@@ -276,7 +282,7 @@ class Prepared:
             self._host,
             os.getpid(),
             MANIFEST_VERSION,
-            (*self._surroundings.reads(), *binding.reads()),
+            (*self._surroundings.reads(), *binding.reads(), *self._names_of_values()),
             None,
             None if spec.cache is None else spec.cache.code,
         )

@@ -41,4 +41,8 @@ before_stop() {
     docker -H "$(socket)" ps -q 2>/dev/null | xargs -r timeout 10 docker -H "$(socket)" kill >/dev/null 2>&1
 }
 
-after_stop() { rm -rf "$base/data" "$base/exec" "$base/docker.sock"; }
+# A killed engine leaves mounts behind, the host's network among them.
+after_stop() {
+    awk -v base="$base/" 'index($2, base) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r -n 1 umount
+    rm -rf "$base/data" "$base/exec" "$base/docker.sock"
+}

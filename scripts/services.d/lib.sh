@@ -1,5 +1,5 @@
 # What all services need. A service's file says: missing, start, is_up, environment; and may say: before_stop, after_stop.
-# shellcheck shell=bash disable=SC2154  # place, service, base, log, run, wait_s: set by scripts/services
+# shellcheck shell=bash disable=SC2154  # place, service, base, log, run, root, wait_s: set by scripts/services
 
 die() {
     echo "services: $*" >&2
@@ -78,7 +78,9 @@ port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # free_ports N : ports of this machine that nobody listens on
 free_ports() {
-    python3 - "$1" <<'P'
+    local python=$root/.venv/bin/python
+    [ -x "$python" ] || python=python3
+    "$python" - "$1" <<'P'
 import socket, sys
 probes = [socket.socket() for _ in range(int(sys.argv[1]))]
 for probe in probes:

@@ -26,3 +26,5 @@ events_logger = "file"
 cgroup_manager = "cgroupfs"
 C
 }
+
+after_stop() { rm -f "$base/containers.conf"; }

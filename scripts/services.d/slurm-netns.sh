@@ -1,6 +1,7 @@
 # Slurm on three hosts that are network namespaces: a controller and two nodes, which can be cut off (ip link set eth0
 # down in a node's namespace). $base/bin has its commands for the namespace of the controller: put it first in PATH.
 # shellcheck shell=bash disable=SC2154
+# shellcheck source=/dev/null  # beside this one
 . "$here/services.d/slurm.sh"
 
 missing() {

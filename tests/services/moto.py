@@ -38,11 +38,13 @@ def free_port() -> int:
 def moto_server() -> Iterator[str]:
     """Start a server, give its address, and end it."""
     port = free_port()
-    command = [sys.executable, "-m", "tests.services.batch.server", "-p", str(port)]
+    command = [sys.executable, "-m", "tests.services.batch.server", "--with-parent", "-p", str(port)]
     given = {**os.environ, **(needed.environment("docker") or {})}
     with (
         tempfile.TemporaryFile() as said,
-        subprocess.Popen(command, cwd=_ROOT, env=given, stdout=said, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(
+            command, cwd=_ROOT, env=given, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT
+        ) as process,
     ):
         try:
             _wait(process, port, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -73,6 +74,21 @@ def test_lists_are_by_state_by_name_and_of_an_array(noop_batch: Batch) -> None:
     assert {each["jobId"] for each in finished} == {*jobs.values(), array}
     children = client.list_jobs(arrayJobId=array, jobStatus="SUCCEEDED")["jobSummaryList"]
     assert sorted(each["jobId"] for each in children) == [f"{array}:{index}" for index in range(3)]
+
+
+def test_lists_may_show_what_is_new_late(noop_batch: Batch) -> None:
+    batch = noop_batch
+    batch.pace(list_lag_s=0.5)
+    job = batch.submit(batch.register(["true"]), "new")
+    batch.wait(job)
+
+    def seen() -> list[str]:
+        filters = [{"name": "JOB_NAME", "values": ["new"]}]
+        found = batch.client().list_jobs(jobQueue=batch.queue, filters=filters)["jobSummaryList"]
+        return [each["jobId"] for each in found]
+
+    assert seen() == []
+    assert batch.wait_until(seen, "the job is listed") == [job]
 
 
 def test_lists_come_in_pages_and_a_hundred_and_one_are_not_described(noop_batch: Batch) -> None:
@@ -273,3 +289,53 @@ def test_a_quota_lets_a_rate_pass(batch: Batch) -> None:
 
     assert told == ["passed"] * 3 + ["TooManyRequestsException"] * 2
     assert fault.fired == 2
+
+
+async def test_the_asynchronous_client_sees_the_same(batch: Batch) -> None:
+    from aiobotocore.session import get_session
+
+    definition = batch.register([*SHELL, "echo hello; exit 3"])
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
+    session: Any = get_session()  # Any: clients are made from service descriptions
+    async with session.create_client("batch", endpoint_url=batch.endpoint, **keys) as client:
+        fault = batch.fault(words.THROTTLED, "^batch:SubmitJob$", 2)
+
+        submitted = await client.submit_job(jobName="j", jobQueue=batch.queue, jobDefinition=definition)
+        job = str(submitted["jobId"])
+        batch.wait(job)
+        told = (await client.describe_jobs(jobs=[job]))["jobs"][0]
+
+    assert fault.fired == 2
+    assert told["container"]["exitCode"] == 3
+
+
+@pytest.mark.slow
+def test_a_state_machine_runs_batch_jobs_and_waits_for_them(batch: Batch) -> None:
+    states = batch.client("stepfunctions")
+    definition = batch.register([*SHELL, 'exit "$((AWS_BATCH_JOB_ATTEMPT))"'])
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::batch:submitJob.sync",
+        "Parameters": {"JobName": "from-states", "JobQueue": batch.queue, "JobDefinition": definition},
+        "Catch": [{"ErrorEquals": ["States.TaskFailed"], "Next": "After"}],
+        "End": True,
+    }
+    machine = {
+        "StartAt": "Job",
+        "States": {"Job": task, "After": {"Type": "Pass", "Result": {"caught": True}, "End": True}},
+    }
+    made = states.create_state_machine(
+        name=batch.queue, definition=json.dumps(machine), roleArn=batch.job_role
+    )
+    started = states.start_execution(stateMachineArn=made["stateMachineArn"])
+
+    def ended() -> dict[str, Any] | None:
+        told = states.describe_execution(executionArn=started["executionArn"])
+        return None if told["status"] == "RUNNING" else told
+
+    told = batch.wait_until(ended, "the execution's end", 40)
+
+    filters = [{"name": "JOB_NAME", "values": ["from-states"]}]
+    jobs = batch.client().list_jobs(jobQueue=batch.queue, filters=filters)["jobSummaryList"]
+    assert (told["status"], json.loads(told["output"])) == ("SUCCEEDED", {"caught": True})
+    assert [each["container"]["exitCode"] for each in jobs] == [1]

@@ -39,15 +39,23 @@ class Launcher:
         asker: Makes the objects.
         book: Is told what was asked for.
         on_news: Called after the book has been told.
+        on_namespace: Called with the namespace of what is about to be asked for.
         has_index_limits: The cluster has Jobs whose indexes fail apart (1.29 and newer): gangs can be Jobs.
     """
 
     def __init__(
-        self, asker: Asker, book: Book, *, on_news: Callable[[], None], has_index_limits: bool = True
+        self,
+        asker: Asker,
+        book: Book,
+        *,
+        on_news: Callable[[], None],
+        on_namespace: Callable[[str], None],
+        has_index_limits: bool = True,
     ) -> None:
         self._asker = asker
         self._book = book
         self._on_news = on_news
+        self._on_namespace = on_namespace
         self._has_index_limits = has_index_limits
         self._waiting: dict[Attempt, _Unit] = {}
         """What has no pod for want of quota, in order, by the first job's attempt."""
@@ -155,6 +163,7 @@ class Launcher:
             namespace = self._asker.options_of(unit[0]).namespace
         except BadOption as error:
             return _refused(unit, error.message)
+        self._on_namespace(namespace)
         is_gang = len(unit) > 1
         now = time.monotonic()
         entries = [self._book.claim(job.attempt, "" if is_gang else job.name, namespace, now) for job in unit]
@@ -175,6 +184,8 @@ class Launcher:
             return self._give_up(unit, rejected.message)
         except Foreign as foreign:
             return self._give_up(unit, str(foreign))
+        for entry in entries:
+            entry.is_asked = True
         await self._stop_late(entries)
         return []
 

@@ -7,7 +7,7 @@ ids/<run>                               this run id is taken; written once
 heads/<run, counted down>               what a list of runs shows of it, newest first; overwritten by its driver
 runs/<run>/stream/<n>                   piece n of what its drivers recorded (`store.pieces`); written once, in order
 runs/<run>/lease/<epoch>                who drives it; overwritten while it does, written first by who takes over
-runs/<run>/tags/<ms>-<random>           a change of its tags, made when it was recorded already; written once
+runs/<run>/requests/<ms>-<random>       what somebody elsewhere asks of its driver, which removes it
 runs/<run>/specs/<name>                 what workers in containers are to run; written once
 runs/<run>/claims/<task>.<attempt>      which worker runs an attempt; written once
 runs/<run>/results/<task>.<attempt>     what an attempt in a container left; written once, by its worker
@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 __all__ = [
+    "BLOBS",
     "HEADS",
     "IDS",
     "OWNER",
@@ -39,16 +40,17 @@ __all__ = [
     "number_of",
     "parse_log_key",
     "piece_key",
+    "request_key",
+    "requests_prefix",
     "result_key",
     "run_of_head",
     "run_prefix",
     "spec_key",
     "stream_prefix",
-    "tag_key",
-    "tags_prefix",
 ]
 
 OWNER = "owner"
+BLOBS = "blobs/"
 IDS = "ids/"
 HEADS = "heads/"
 _DIGITS = 12
@@ -118,14 +120,14 @@ def lease_key(run: int, epoch: int) -> str:
     return f"runs/{run}/lease/{epoch:06}"
 
 
-def tags_prefix(run: int) -> str:
-    """Return what the keys of changes of a run's tags begin with."""
-    return f"runs/{run}/tags/"
+def requests_prefix(run: int) -> str:
+    """Return what the keys of what is asked of a run's driver begin with."""
+    return f"runs/{run}/requests/"
 
 
-def tag_key(run: int, at_ms: int, mark: str) -> str:
-    """Return the key of a change of a run's tags; `mark` keeps those of one moment apart."""
-    return f"runs/{run}/tags/{at_ms:0{_MS_DIGITS}}-{mark}"
+def request_key(run: int, at_ms: int, mark: str) -> str:
+    """Return the key of something that is asked of a run's driver; `mark` keeps those of one moment apart."""
+    return f"runs/{run}/requests/{at_ms:0{_MS_DIGITS}}-{mark}"
 
 
 def spec_key(run: int, name: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from asyncflow.backends.kubernetes.provider import PROVIDER
 from asyncflow.backends.remote.platform import EndReason, Phase, Size
 from asyncflow.machine.ids import Attempt
+from asyncflow.records import replace
 from tests.integration.kubernetes.story import (
     context,
     environment_of,
@@ -47,8 +48,6 @@ async def test_a_pod_gets_its_environment_and_facts_of_itself(kube: Kube) -> Non
     )
     one = job(1, script, index=5)
     given = {**environment_of(one), "EXPECTED": one.name, "RAW": "$(HOME)"}
-    from asyncflow.records import replace
-
     async with opened(kube) as (platform, listener):
         await platform.submit([replace(one, environment=given)])
         (ended,) = await listener.ended(1)
@@ -259,8 +258,6 @@ async def test_a_pod_that_somebody_deletes_is_told_as_stopped(kube: Kube) -> Non
 
 
 async def test_a_command_that_is_not_there_is_told_as_the_image(kube: Kube) -> None:
-    from asyncflow.records import replace
-
     async with opened(kube, times=timing(image_s=0.5)) as (platform, listener):
         await platform.submit([replace(job(1), command=("no-such-program",))])
         (ended,) = await listener.ended(1)
@@ -289,3 +286,24 @@ async def test_a_pod_that_runs_too_long_is_ended_by_the_cluster(kube: Kube) -> N
         await listener.running(1)
         (made,) = await pods(kube)
         assert made["spec"]["activeDeadlineSeconds"] == 600 + 60 + 30
+
+
+async def test_a_step_in_another_namespace_is_watched_there(kube: Kube) -> None:
+    async with opened(kube) as (platform, listener):
+        await platform.submit([job(1)])
+        await platform.submit([replace(job(2, namespace="default"), step="elsewhere")])
+        one, other = await listener.ended(1, 2)
+    assert one.metadata["kubernetes-pod-namespace"] == kube.namespace
+    assert other.metadata["kubernetes-pod-namespace"] == "default"
+    assert kube.faults.calls()["list", "pods"] == 2
+
+
+async def test_a_detached_platform_leaves_what_runs(kube: Kube) -> None:
+    async with opened(kube) as (platform, listener):
+        await platform.submit([job(1, "sleep 60")])
+        await listener.running(1)
+        platform.detach()
+    assert len(await pods(kube)) == 1
+    async with opened(kube) as (platform, listener):
+        (found,) = await platform.find([Attempt(1, 0)])
+        assert found.phase is Phase.RUNNING

@@ -67,6 +67,8 @@ class Pace:
     """What a second of `attemptDurationSeconds` is."""
     noop_s: float = 0.05
     """How long a job without a process runs."""
+    list_lag_s: float = 0.0
+    """How old a job is before ListJobs shows it."""
 
 
 class Engine:
@@ -164,6 +166,10 @@ class Engine:
                     job.attempt.force("reset", grace_s=None, final=True)
                 elif job.status in BEFORE_START and job.children is None and job.node is None:
                     self._over(job, FAILED, "reset")
+            self.jobs.clear()
+            self.by_queue.clear()
+            self._lines.clear()
+            self._waiters.clear()
 
     # From one state to the next
 
@@ -201,7 +207,7 @@ class Engine:
     def _admit_one(self, job: Job) -> None:
         if job.status != SUBMITTED:
             return
-        if any(self.jobs[each].status == FAILED for each in job.needs):
+        if any(each in self.jobs and self.jobs[each].status == FAILED for each in job.needs):
             self._over(job, FAILED, DEPENDENCY_FAILED)
         elif job.needs:
             self._set(job, PENDING)

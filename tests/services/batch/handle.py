@@ -49,6 +49,10 @@ class Batch:
     """ARN of a role that jobs may have."""
     _clients: dict[str, Any] = field(default_factory=dict)
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a process that is to use the server and nothing else of AWS."""
+        return {**moto.environment(self.endpoint), **settings(self.endpoint)}
+
     def client(self, service: str = "batch") -> Any:  # Any: a botocore client
         """Return a client without retries, one for each service."""
         if service not in self._clients:
@@ -88,7 +92,7 @@ class Batch:
         return bool(self.ask("POST", "strike", {"job": job, "kind": kind}))
 
     def pace(self, **values: float) -> None:
-        """Set `step_s`, `grace_s`, `timeout_scale` or `noop_s` of `engine.Pace`."""
+        """Set some of `engine.Pace`: `step_s`, `grace_s`, `timeout_scale`, `noop_s`, `list_lag_s`."""
         self.ask("POST", "pace", values)
 
     def calls(self) -> dict[str, int]:
@@ -174,6 +178,11 @@ class Batch:
     def _in(self, job: str, states: tuple[str, ...]) -> Json | None:
         told = self.job(job)
         return told if told["status"] in states else None
+
+
+def settings(endpoint: str) -> dict[str, str]:
+    """Return where botocore finds Batch and its logs, in the variables that it knows itself."""
+    return {"AWS_ENDPOINT_URL_BATCH": endpoint, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": endpoint}
 
 
 def ask(endpoint: str, method: str, path: str, body: Json | None = None) -> Any:  # Any: JSON

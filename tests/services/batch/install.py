@@ -10,7 +10,7 @@ from moto.batch import models, responses
 
 from tests.services.batch import submissions
 from tests.services.batch.engine import Engine, listed
-from tests.services.batch.jobs import Job, detail_of, summary_of
+from tests.services.batch.jobs import Job, detail_of, now_ms, summary_of
 from tests.services.batch.shapes import Json
 from tests.services.batch.words import MOST_DESCRIBED
 
@@ -63,7 +63,9 @@ def _describe(engine: Engine, backend: Any, body: Json) -> Json:
 
 def _list(engine: Engine, backend: Any, body: Json) -> Json:
     with engine.lock:
-        jobs = listed(engine, body, _of(engine, backend, body))
+        newest = now_ms() - engine.pace.list_lag_s * 1000
+        known = [job for job in _of(engine, backend, body) if job.created_ms <= newest]
+        jobs = listed(engine, body, known)
         start = _page(body.get("nextToken"))
         size = min(int(body.get("maxResults") or _PAGE), _PAGE)
         told: Json = {"jobSummaryList": [summary_of(job) for job in jobs[start : start + size]]}

@@ -6,6 +6,8 @@ import argparse
 import logging
 import os
 import signal
+import sys
+import threading
 from typing import NoReturn
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -23,14 +25,25 @@ def main() -> None:
     """Serve until the process is ended."""
     parser = argparse.ArgumentParser()
     parser.add_argument("-p", "--port", type=int, required=True)
-    port = parser.parse_args().port
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
+    arguments = parser.parse_args()
+    port = arguments.port
+    os.environ["MOTO_PORT"] = str(port)  # where state machines find the other services
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     engine = Engine()
     install(engine)
     mend_step_functions()
     signal.signal(signal.SIGTERM, lambda *_: _end(engine))
+    if arguments.with_parent:
+        threading.Thread(target=_end_with_input, args=(engine,), daemon=True).start()
     application = Admin(engine, Faults(DomainDispatcherApplication(create_backend_app)))
     run_simple("127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler)
+
+
+def _end_with_input(engine: Engine) -> None:
+    """End when whoever started this process has ended, in whatever way."""
+    sys.stdin.buffer.read()
+    _end(engine)
 
 
 def _end(engine: Engine) -> NoReturn:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,10 @@ def test_the_users_code_asyncflow_and_its_packages_are_in_it(project: Path, cach
     assert {"flow.py", "lib/tool.py", ".asyncflow-package/start.py", ".asyncflow-package/info.json"} <= {
         *names
     }
-    assert ".asyncflow-package/lib/asyncflow/worker/attempt.py" in names
+    with tarfile.open(package.path) as archive:
+        library = archive.extractfile(".asyncflow-package/lib.zip")
+        assert library is not None
+        assert "asyncflow/worker/attempt.py" in zipfile.ZipFile(library).namelist()
     assert ".asyncflow-package/pure/botocore/session.py" in names
     assert not any("/cffi" in name or "_cffi." in name for name in names)
     assert hashlib.sha256(Path(package.path).read_bytes()).hexdigest() == package.digest
@@ -74,9 +78,12 @@ def test_nothing_in_it_tells_who_packed_it_when_and_where(project: Path, cache: 
         members = archive.getmembers()
         texts = {member.name: archive.extractfile(member) for member in members}
         tag = sys.implementation.cache_tag
-        compiled = texts[f".asyncflow-package/lib/asyncflow/__pycache__/errors.{tag}.pyc"]
+        compiled = texts[f".asyncflow-package/pure/botocore/__pycache__/client.{tag}.pyc"]
         assert compiled is not None
-        assert str(Path(__file__).parents[4]).encode() not in compiled.read()
+        library = texts[".asyncflow-package/lib.zip"]
+        assert library is not None
+        for data in (compiled.read(), zipfile.ZipFile(library).read("asyncflow/errors.pyc")):
+            assert str(Path(__file__).parents[4]).encode() not in data
     assert {(member.mtime, member.uid, member.uname) for member in members} == {(0, 0, "")}
     assert all(member.isreg() for member in members)
 
