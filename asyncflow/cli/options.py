@@ -11,6 +11,7 @@ import click
 
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.flow_file import with_option
+from asyncflow.cli.numbers import Amount, Count
 from asyncflow.records import fields, record
 
 __all__ = ["RunOptions", "check_run_id_file", "default_options", "run_options"]
@@ -41,7 +42,7 @@ class RunOptions:
     @property
     def most_log_bytes(self) -> int | None:
         """As `RunRequest.most_log_bytes` takes it."""
-        return None if self.max_log_mb is None else int(self.max_log_mb * 1_000_000)
+        return None if self.max_log_mb in (None, float("inf")) else int((self.max_log_mb or 0) * 1_000_000)
 
     @property
     def cache_mode(self) -> str | None:
@@ -78,7 +79,7 @@ def run_options() -> list[click.Option]:
         ),
         click.Option(
             ["--failure-grace", "failure_grace_s"],
-            type=click.FloatRange(min=0),
+            type=Amount(min=0),
             default=5.0,
             show_default=True,
             metavar="SECONDS",
@@ -136,7 +137,7 @@ def _limit_options() -> list[click.Option]:
     return [
         click.Option(
             ["--max-workers"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             default=16,
             metavar="N",
             show_default=True,
@@ -144,7 +145,7 @@ def _limit_options() -> list[click.Option]:
         ),
         click.Option(
             ["--max-async"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             default=1000,
             metavar="N",
             show_default=True,
@@ -152,7 +153,7 @@ def _limit_options() -> list[click.Option]:
         ),
         click.Option(
             ["--async-workers"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             default=1,
             metavar="N",
             show_default=True,
@@ -160,13 +161,13 @@ def _limit_options() -> list[click.Option]:
         ),
         click.Option(
             ["--max-num-splits"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             metavar="N",
             help="Fail when one foreach yields more tasks than this; without it there is no limit.",
         ),
         click.Option(
             ["--max-log-size", "max_log_mb"],
-            type=click.FloatRange(min=0),
+            type=Amount(min=0),
             metavar="MB",
             help="Keep no more than this of each stream of a task; without it there is no limit.",
         ),
