@@ -95,7 +95,7 @@ def test_what_stands_over_a_class_is_kept_with_its_graph(tmp_path: Path) -> None
     told = json.loads(Place(tmp_path).run("graph", PROJECTED, "--format", "json").stdout)
     kept = {item["name"]: item["attributes"] for item in told["decorators"]}
     assert list(kept) == ["project", "schedule", "trigger"]
-    assert kept["project"]["project_name"] == "churn"
+    assert kept["project"]["name"] == "churn"
     assert kept["schedule"]["hourly"] is True
     assert kept["trigger"]["event"] == "data.ready"
 
