@@ -30,7 +30,7 @@ from asyncflow.store.digests import digest_of
 from asyncflow.store.left import Left, decode_left
 from asyncflow.store.local import LocalStore
 from asyncflow.store.objects import Objects
-from asyncflow.store.s3.keys import result_key, spec_key
+from asyncflow.store.s3.keys import claim_key, result_key, spec_key
 from asyncflow.worker.spec import TaskSpec
 
 __all__ = ["RemoteBackend", "opened_backend"]
@@ -157,7 +157,7 @@ class RemoteBackend:
                 facts.extend(self._news_of(job, flight))
                 return
             left = await self._left(attempt)
-            if left is not None or job is not None:
+            if left is not None or job is not None or await self._was_claimed(attempt):
                 end = None if job is None else job.end
                 self._logs.open(attempt, self._now() - _SILENT_S)
                 facts.append(await self._conclusion(attempt, left, end))
@@ -167,8 +167,12 @@ class RemoteBackend:
                 group.start_soon(ask, attempt)
         return facts
 
+    def detach(self) -> None:
+        """Let jobs go on when the backend is closed: another driver takes them over."""
+        self._platform.detach()
+
     async def aclose(self) -> None:
-        """End what still runs, release everything. Bounded; safe to call twice."""
+        """End what still runs, unless detached; release everything. Bounded; safe to call twice."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -275,6 +279,10 @@ class RemoteBackend:
         await self._logs.finish(attempt, left)
         name = self._platform.capabilities.name
         return conclude(attempt, left, end, at=self._now(), platform=name)
+
+    async def _was_claimed(self, attempt: Attempt) -> bool:
+        """Tell whether a worker has begun with an attempt, so that it cannot be begun again."""
+        return await self._objects.head(claim_key(self._run, *attempt)) is not None
 
     async def _left(self, attempt: Attempt) -> Left | None:
         received = await self._objects.get(result_key(self._run, *attempt))
