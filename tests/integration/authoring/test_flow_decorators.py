@@ -178,8 +178,9 @@ def test_packages_are_refused_unless_the_environment_is_local(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("spec", ["kubernetes", "batch", "kubernetes:cpu=2"])
-def test_a_place_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path, spec: str) -> None:
+def test_a_place_that_cannot_see_the_store_is_refused_before_anything_runs(tmp_path: Path, spec: str) -> None:
     refused = Place(tmp_path).run("run", PROJECTED, "--with", spec)
     assert refused.code == 2
-    assert "this release has no backend for" in refused.stderr
+    assert f"is to run on {spec.partition(':')[0]}, which cannot see the store in" in refused.stderr
+    assert "--store s3://bucket/prefix" in refused.stderr
     assert not (tmp_path / ".asyncflow" / "asyncflow.db").exists()
