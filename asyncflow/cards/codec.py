@@ -136,6 +136,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "tuple[str, ...]": _is_tuple_of(_is(str)),
     "tuple[float, ...]": _is_tuple_of(_is_number),
     "tuple[Node, ...]": _is_tuple_of(_is(Node)),
+    "tuple[Artifact, ...]": _is_tuple_of(_is(KINDS["artifact"])),
     "tuple[Series, ...]": _is_tuple_of(_is(KINDS["series"])),
     "tuple[Event, ...]": _is_tuple_of(_is(KINDS["event"])),
     "tuple[DagStep, ...]": _is_tuple_of(_is(KINDS["dagstep"])),

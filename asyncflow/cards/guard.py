@@ -12,7 +12,7 @@ from asyncflow.cards.plain import json_text
 from asyncflow.cards.preview import preview
 from asyncflow.records import replace
 
-__all__ = ["broken", "node_of", "nodes_of"]
+__all__ = ["broken", "node_of", "nodes_of", "previewed"]
 
 _TRACEBACK_CHARS = 10_000
 
@@ -36,6 +36,14 @@ def node_of(component: object, depth: int = 0) -> tree.Node:
         return replace(node, id=title_of(name)) if name and not node.id else node
     except Exception as error:  # noqa: BLE001 - it is the user's code, which may do anything
         return broken(f"{type(component).__name__} could not be drawn", error)
+
+
+def previewed(value: object) -> tree.Node:
+    """Return a preview of any value, a text or a component included, as a value. Never raises."""
+    try:
+        return preview(value)
+    except Exception as error:  # noqa: BLE001 - the value's own code
+        return broken(f"A {type(value).__name__} could not be shown", error)
 
 
 def broken(what: str, error: BaseException) -> tree.Error:

@@ -26,6 +26,7 @@ from asyncflow.records import record
 __all__ = [
     "KINDS",
     "Artifact",
+    "Body",
     "Cell",
     "Chart",
     "Code",
@@ -300,6 +301,21 @@ class Html(Node):
 
 
 @record
+class Body(Node):
+    """What a task leaves of a card: the part of a page that only the task knows."""
+
+    title: str = ""
+    nodes: tuple[Node, ...] = ()
+    """What the user's code has put on the card."""
+    artifacts: tuple[Artifact, ...] = ()
+    """Previews of what the step has set, which the process could make best."""
+    has_frame: bool = True
+    """Around the nodes stands what is known of the task: graph, parameters, artifacts, log. False: nothing does."""
+    data: str = ""
+    """JSON that goes with what a running task shows (`refresh(data)`); empty: none."""
+
+
+@record
 class Page(Node):
     """A whole card."""
 
@@ -321,7 +337,7 @@ class Page(Node):
 KINDS: dict[str, type[Node]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Artifact, Chart, Code, Dag, DagStep, Error, Event, Facts, Html, Image, Json, Log, Markdown, Metric, Page,
+        Artifact, Body, Chart, Code, Dag, DagStep, Error, Event, Facts, Html, Image, Json, Log, Markdown, Metric, Page,
         Progress, Section, Series, Table, Text, Timeline, Value,
     )
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from asyncflow.cards import tree
 from asyncflow.cards.component import Drawn
-from asyncflow.cards.guard import broken, node_of, nodes_of
+from asyncflow.cards.guard import broken, nodes_of, previewed
 from asyncflow.cards.limits import clipped, title_of
 from asyncflow.cards.plain import json_text, plain, yaml_text
 from asyncflow.cards.preview import cell_text
@@ -243,11 +243,10 @@ class Artifact(Drawn):
 
     def draw(self, depth: int = 0) -> tree.Artifact:
         kind = type(self._value)
-        preview = node_of(_Preview(self._value), depth + 1)
         return tree.Artifact(
             name=title_of(self._name),
             type=title_of(f"{kind.__module__}.{kind.__qualname__}"),
-            preview=preview,
+            preview=previewed(self._value),
         )
 
 
@@ -283,17 +282,3 @@ class Dag(Drawn):
 
     def draw(self, depth: int = 0) -> tree.Dag:
         return tree.Dag()
-
-
-class _Preview:
-    """Draws any value, a text or a component included, as a value."""
-
-    component_id = None
-
-    def __init__(self, value: object) -> None:
-        self._value = value
-
-    def draw(self, depth: int) -> tree.Node:
-        from asyncflow.cards.preview import preview
-
-        return preview(self._value)

@@ -28,6 +28,7 @@ PAGE = tree.Page(
             title="More", nodes=(tree.Value(value="3"), tree.Error(title="E"), tree.Log(), tree.Code())
         ),
         tree.Html(html="<p>"),
+        tree.Body(title="B", artifacts=(tree.Artifact(name="x"),), has_frame=False, data="{}"),
     ),
 )
 

@@ -1,0 +1,183 @@
+"""Makes the cards of an attempt when its step has ended: what stays of them. Nothing here fails a task."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from asyncflow.cards import tree
+from asyncflow.cards.codec import pack
+from asyncflow.cards.guard import broken, nodes_of, previewed
+from asyncflow.cards.limits import CARD_BYTES, title_of
+from asyncflow.cards.registry import BUILTIN, card_class, known_types
+from asyncflow.errors import StoreError, UserError
+from asyncflow.flow.decorators.card import Card
+from asyncflow.flow.parse import parse_flow
+from asyncflow.records import compile_now
+from asyncflow.store.local import LocalStore
+from asyncflow.store.manifest import ArtifactRecord, CardRecord
+from asyncflow.worker.asked import task_of
+from asyncflow.worker.deck import Deck, Hand, body_of, shown_nodes, warn
+from asyncflow.worker.spec import RunSpec, TaskSpec
+
+__all__ = ["deal", "deck_of", "preload_cards"]
+
+_MOST_PREVIEWS = 50
+_LARGEST_PREVIEWED = 200 << 20
+_AGAIN_S = 0.5
+
+
+class _TookTooLong(BaseException):
+    """Making the card takes longer than its timeout. No Exception, so that components do not take it for theirs."""
+
+
+def preload_cards(cards: list[Card]) -> None:
+    """Do once, before a zygote forks, what every card needs: classes made, types found, code that has run."""
+    compile_now(*tree.KINDS.values())
+    for card in cards:
+        if card.type not in BUILTIN:
+            try:
+                card_class(card.type)
+            except Exception:  # noqa: BLE001, S112 - what an installed package raises; told when the card is made
+                continue
+    for _ in range(10):
+        previews = tuple(
+            tree.Artifact(name="x", preview=previewed(value)) for value in (1, "x", [{"a": 1.5}] * 99)
+        )
+        pack(tree.Body(nodes=nodes_of(["text"]), artifacts=previews))
+
+
+def deck_of(cards: list[Card], flow_class: type, run_spec: RunSpec, spec: TaskSpec) -> Deck:
+    """Return the cards of an attempt that is about to begin."""
+    return Deck(
+        cards,
+        root=run_spec.store_root,
+        key=(spec.run, spec.attempt.task, spec.attempt.number),
+        task=partial(task_of, run_spec, spec),
+        graph=lambda: parse_flow(flow_class).to_info(),
+    )
+
+
+def deal(
+    deck: Deck,
+    flow: Any,  # Any: a FlowSpec; None: there is none
+    records: Mapping[str, ArtifactRecord],
+    store: LocalStore,
+) -> tuple[CardRecord, ...]:
+    """Make and store all cards of an attempt; return their records. Never raises.
+
+    Args:
+        deck: The cards.
+        flow: The flow object as the step left it.
+        records: What was stored of it.
+        store: Where to.
+    """
+    deck.close()
+    made: list[CardRecord] = []
+    for hand in deck.hands:
+        card = hand.attributes
+        assert card is not None
+        record = _one(deck, hand, card, flow, records, store)
+        if record is not None:
+            made.append(record)
+    return tuple(made)
+
+
+def _one(
+    deck: Deck, hand: Hand, card: Card, flow: Any, records: Mapping[str, ArtifactRecord], store: LocalStore
+) -> CardRecord | None:
+    try:
+        with _limited(float(card.timeout)):
+            body = _body(deck, hand, card, flow, records)
+            packed = pack(body)
+    except _TookTooLong:
+        body = _failed(
+            card, tree.Error(title=f"The card took longer than its timeout of {float(card.timeout):g} s")
+        )
+        packed = None if body is None else pack(body)
+    except UserError as error:
+        body = _failed(card, tree.Error(title="The card could not be made", message=error.message))
+        packed = None if body is None else pack(body)
+    except Exception as error:  # noqa: BLE001 - the user's code, which may do anything
+        body = _failed(card, broken("The card could not be made", error))
+        packed = None if body is None else pack(body)
+    if packed is None:
+        return None
+    if len(packed) > CARD_BYTES:
+        note = f"The card has {len(packed):,} bytes; cards of more than {CARD_BYTES:,} are not kept."
+        packed = pack(tree.Body(nodes=(tree.Text(note=note),)))
+    record = CardRecord(card.type, card.card_id, "", 0, None, time.time())
+    try:
+        return store.write_card(record, packed)
+    except StoreError as error:
+        warn(f"card '{card.type}' could not be stored: {error.message}")
+        return None
+
+
+def _failed(card: Card, error: tree.Error) -> tree.Body | None:
+    warn(f"card '{card.type}': {error.title}{': ' if error.message else ''}{error.message}")
+    return tree.Body(nodes=(error,), has_frame=card.type == "default") if card.save_errors else None
+
+
+def _body(deck: Deck, hand: Hand, card: Card, flow: Any, records: Mapping[str, ArtifactRecord]) -> tree.Body:
+    if card.type == "default":
+        previews = _previews(card, flow, records)
+        return body_of(hand, card, nodes_of(tuple(hand.parts)), artifacts=previews)
+    if card.type == "blank":
+        return body_of(hand, card, nodes_of(tuple(hand.parts)))
+    kind = card_class(card.type)
+    if kind is None:
+        known = ", ".join(known_types())
+        raise UserError(f"There is no card of type '{card.type}': known are {known}")
+    made = deck.make_card(kind, hand, card, flow)
+    return body_of(hand, card, shown_nodes(made.render(deck.task_after(records))))
+
+
+def _previews(card: Card, flow: Any, records: Mapping[str, ArtifactRecord]) -> tuple[tree.Artifact, ...]:
+    """Return previews of what the step has set, which is in memory; of what it inherited the reader makes them."""
+    if flow is None:
+        return ()
+    most = card.options.get("max_artifact_size", _LARGEST_PREVIEWED)
+    values: Mapping[str, Any] = flow.__dict__
+    new = [(name, record) for name, record in records.items() if record.is_new and name in values]
+    shown = [(name, record) for name, record in new if not name.startswith("_")][:_MOST_PREVIEWS]
+    return tuple(
+        _preview(name, record, values[name], is_small=not isinstance(most, int) or record.size_bytes <= most)
+        for name, record in shown
+    )
+
+
+def _preview(name: str, record: ArtifactRecord, value: object, *, is_small: bool) -> tree.Artifact:
+    return tree.Artifact(
+        name=title_of(name),
+        type=title_of(record.type),
+        size_bytes=record.size_bytes,
+        preview=previewed(value) if is_small else None,
+        note="" if is_small else "It is too large for a preview.",
+    )
+
+
+@contextmanager
+def _limited(limit_s: float) -> Generator[None]:
+    """Raise `_TookTooLong` in the block when the time is over, and again until it ends. Needs the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def expire(signum: int, frame: FrameType | None) -> None:
+        raise _TookTooLong
+
+    handler = signal.signal(signal.SIGALRM, expire)
+    timer = signal.setitimer(signal.ITIMER_REAL, limit_s, _AGAIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
