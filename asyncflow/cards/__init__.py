@@ -36,9 +36,13 @@ if TYPE_CHECKING:
         YAMLViewer,
     )
 
+if TYPE_CHECKING:
+    from asyncflow.client.cards import CardNotPresent, get_cards
+
 __all__ = [
     "Artifact",
     "Card",
+    "CardNotPresent",
     "Component",
     "Dag",
     "Error",
@@ -59,6 +63,7 @@ __all__ = [
     "ValueBox",
     "VegaChart",
     "YAMLViewer",
+    "get_cards",
 ]
 
 _HOMES = {

@@ -22,6 +22,7 @@ from asyncflow.machine.ids import PARAMETERS_TASK, ManifestKey
 from asyncflow.store.manifest import PARAMETERS_STEP, ArtifactRecord, Manifest
 
 if TYPE_CHECKING:
+    from asyncflow.client.cards import CardContainer
     from asyncflow.client.steps import Step
 
 __all__ = ["Metadata", "Task"]
@@ -89,6 +90,18 @@ class Task(Container[DataArtifact]):
         if _is_final(row):
             self._row_known = row
         return row
+
+    def row(self) -> TaskRow | None:
+        """Return its row as the views have it now; None for the pseudo step of the parameters."""
+        return self._row_now()
+
+    def key(self) -> ManifestKey:
+        """Return where its attempt leaves its manifest, log and cards; for a cloned task, where the origin did."""
+        return self._key()
+
+    def manifest(self) -> Manifest | None:
+        """Return what its attempt left behind; None if it has not ended, or died. Raises StoreError."""
+        return self._manifest()
 
     def _key(self) -> ManifestKey:
         row = self._row_now()
@@ -237,6 +250,15 @@ class Task(Container[DataArtifact]):
         if record is None:
             raise NoSuchObject(f"Task '{self.pathspec}' has no artifact '{name}'")
         return DataArtifact.of_record(self, name, record)
+
+    # Its cards
+
+    @property
+    def cards(self) -> CardContainer:
+        """Its cards, those it shows now while it runs; none if the step has no @card. `get_cards` finds single ones."""
+        from asyncflow.client.cards import cards_of
+
+        return cards_of(self)
 
     # What it printed
 
