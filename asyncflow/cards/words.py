@@ -245,7 +245,7 @@ class Artifact(Drawn):
         kind = type(self._value)
         return tree.Artifact(
             name=title_of(self._name),
-            type=title_of(f"{kind.__module__}.{kind.__qualname__}"),
+            type=title_of(f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")),
             preview=previewed(self._value),
         )
 

@@ -226,7 +226,7 @@ class _Maker:
     def _inert(self, name: str, record: ArtifactRecord) -> tree.Artifact:
         return tree.Artifact(
             name=title_of(name),
-            type=title_of(record.type),
+            type=title_of(record.type.removeprefix("builtins.")),
             size_bytes=record.size_bytes,
             preview=tree.Text(text=self._shown(record)),
         )

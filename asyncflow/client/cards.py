@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -19,11 +20,15 @@ from asyncflow.store.layout import blob_path, live_cards_path, pack_path
 from asyncflow.store.manifest import CardRecord
 
 if TYPE_CHECKING:
+    from asyncflow.cards.html import Charts
     from asyncflow.client.tasks import Task
 
 __all__ = ["Card", "CardContainer", "CardNotPresent", "cards_of", "get_cards", "plain_card"]
 
 _FRAME_STYLE = "width:100%;height:720px;border:1px solid #8884;border-radius:8px"
+
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+"""Where none of these is set there is no browser but, perhaps, one that takes over the terminal."""
 
 
 class CardNotPresent(NoSuchObject):
@@ -113,11 +118,11 @@ class Card:
             is_live=self.is_live,
         )
 
-    def get(self) -> str:
-        """Return it as one HTML file that needs nothing beside it. Raises StoreError."""
+    def get(self, charts: Charts | None = None) -> str:
+        """Return it as one HTML file that needs nothing beside it; `charts` draws its charts. Raises StoreError."""
         from asyncflow.cards.html import page_html  # 60 ms, for those who draw
 
-        return page_html(self.page())
+        return page_html(self.page(), charts=charts)
 
     @property
     def html(self) -> str:
@@ -130,13 +135,14 @@ class Card:
         return json.loads(data) if data else None
 
     def view(self) -> str:
-        """Write it to a temporary file and open that in the browser; return the file's path."""
-        import webbrowser
-
+        """Write it to a temporary file, open that in the browser if there is a screen, and return its path."""
         fd, path = tempfile.mkstemp(prefix=f"card-{self._task.id}-", suffix=".html")
         with os.fdopen(fd, "w", encoding="utf-8", errors="replace") as file:
             file.write(self.get())
-        webbrowser.open(f"file://{path}")
+        if sys.platform == "darwin" or any(os.environ.get(name) for name in _SCREENS):
+            import webbrowser
+
+            webbrowser.open(f"file://{path}")
         return path
 
     def __repr__(self) -> str:

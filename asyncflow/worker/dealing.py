@@ -156,7 +156,7 @@ def _previews(card: Card, flow: Any, records: Mapping[str, ArtifactRecord]) -> t
 def _preview(name: str, record: ArtifactRecord, value: object, *, is_small: bool) -> tree.Artifact:
     return tree.Artifact(
         name=title_of(name),
-        type=title_of(record.type),
+        type=title_of(record.type.removeprefix("builtins.")),
         size_bytes=record.size_bytes,
         preview=previewed(value) if is_small else None,
         note="" if is_small else "It is too large for a preview.",

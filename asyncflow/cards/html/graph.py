@@ -28,8 +28,9 @@ def graph_svg(dag: Dag) -> Markup:
     layers = layers_of(dag)
     boxes = _boxes(layers, {step.name: step for step in dag.steps})
     width = max(box.x + box.width for box in boxes.values()) + 6
-    height = max(box.y for box in boxes.values()) + _BOX_H + 30
     depth = {name: number for number, layer in enumerate(layers) for name in layer}
+    loops = any(depth[to] <= depth[step.name] for step in dag.steps for to in step.next if to in depth)
+    height = max(box.y for box in boxes.values()) + _BOX_H + (30 if loops else 12)
     edges = [
         _edge(boxes[step.name], boxes[target], is_back=depth[target] <= depth[step.name])
         for step in dag.steps
