@@ -27,6 +27,8 @@ __all__ = [
     "YAMLViewer",
 ]
 
+_LOG_CHARS = 200_000
+
 
 class Markdown(Drawn):
     """Text in Markdown (CommonMark with tables). HTML in it is shown as text.
@@ -271,10 +273,14 @@ class Log(Drawn):
     def draw(self, depth: int = 0) -> tree.Log:
         if self._text is None:
             return tree.Log(title=title_of(self._title), is_own=True, lines=self._lines)
-        lines = str(self._text).rsplit("\n", self._lines + 1)
-        note = "" if len(lines) <= self._lines + 1 else f"Cut: the last {self._lines:,} lines are shown."
-        text = "\n".join(lines[-self._lines - 1 :] if note else lines)[-200_000:]
-        return tree.Log(title=title_of(self._title), text=text.strip("\n"), note=note, lines=self._lines)
+        tail = str(self._text).strip("\n").rsplit("\n", self._lines)
+        is_cut = len(tail) > self._lines
+        return tree.Log(
+            title=title_of(self._title),
+            text="\n".join(tail[1:] if is_cut else tail)[-_LOG_CHARS:],
+            note=f"Cut: the last {self._lines:,} lines are shown." if is_cut else "",
+            lines=self._lines,
+        )
 
 
 class Dag(Drawn):

@@ -22,7 +22,7 @@ from asyncflow.flow.decorators.card import Card
 from asyncflow.store.manifest import ArtifactRecord, CardRecord
 from asyncflow.worker.publishing import publisher
 
-__all__ = ["Deck", "Hand"]
+__all__ = ["Components", "Deck", "Hand", "body_of", "shown_nodes", "warn"]
 
 _FORGET_WITHIN_S = 5.0
 _Key = tuple[int, int, int]

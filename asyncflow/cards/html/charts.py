@@ -38,10 +38,11 @@ class Charts:
     """Draws charts; keeps the process for it, and what was drawn last, until closed. For one thread at a time.
 
     Nothing is started before the first chart. What a specification does to the process harms nobody: it is ended after
-    15 s, or when it needs more than 2 GB.
+    `within_s` seconds, or when it needs more than 2 GB.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, within_s: float = _WITHIN_S) -> None:
+        self._within_s = within_s
         self._process: subprocess.Popen[bytes] | None = None
         self._kept: OrderedDict[str, Drawn] = OrderedDict()
 
@@ -62,7 +63,7 @@ class Charts:
                     pipe.close()
 
     def draw(self, spec: str) -> Drawn:
-        """Return a chart as SVG. Blocks: 0.4 s the first, then some 30 ms each, at most 15 s."""
+        """Return a chart as SVG. Blocks: 0.4 s the first, then some 30 ms each, at most `within_s`."""
         found = self._kept.get(spec)
         if found is None:
             found = self._kept[spec] = self._drawn(spec)
@@ -92,10 +93,10 @@ class Charts:
         try:
             process = self._running()
             _write(process, line)
-            told = _read_line(process, time.monotonic() + _WITHIN_S)
+            told = _read_line(process, time.monotonic() + self._within_s)
         except TimeoutError:
             self.close()
-            return {"error": f"drawing it takes longer than {_WITHIN_S:g} s"}
+            return {"error": f"drawing it takes longer than {self._within_s:g} s"}
         except (OSError, EOFError):
             self.close()
             return {"error": "drawing it takes more memory than is given to a chart"}

@@ -5,151 +5,102 @@ Only what is named here gets through, so what is unknown is harmless. The result
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 
-from markupsafe import escape
+from asyncflow.cards.html.shown import shown
 
 __all__ = ["clean_svg"]
 
-_ELEMENTS = frozenset(
-    [
-        "svg",
-        "g",
-        "path",
-        "line",
-        "rect",
-        "circle",
-        "ellipse",
-        "polygon",
-        "polyline",
-        "text",
-        "tspan",
-        "defs",
-        "clipPath",
-        "linearGradient",
-        "radialGradient",
-        "stop",
-        "title",
-        "image",
-    ]
-)
-_ATTRIBUTES = frozenset(
-    [
-        "class",
-        "width",
-        "height",
-        "viewBox",
-        "transform",
-        "d",
-        "x",
-        "y",
-        "x1",
-        "y1",
-        "x2",
-        "y2",
-        "dx",
-        "dy",
-        "cx",
-        "cy",
-        "r",
-        "rx",
-        "ry",
-        "fx",
-        "fy",
-        "points",
-        "offset",
-        "fill",
-        "fill-opacity",
-        "fill-rule",
-        "stroke",
-        "stroke-width",
-        "stroke-opacity",
-        "stroke-dasharray",
-        "stroke-dashoffset",
-        "stroke-linecap",
-        "stroke-linejoin",
-        "stroke-miterlimit",
-        "opacity",
-        "stop-color",
-        "stop-opacity",
-        "clip-path",
-        "clip-rule",
-        "id",
-        "font-family",
-        "font-size",
-        "font-weight",
-        "font-style",
-        "text-anchor",
-        "dominant-baseline",
-        "gradientUnits",
-        "gradientTransform",
-        "preserveAspectRatio",
-    ]
-)
+_ELEMENT_NAMES = """
+svg g path line rect circle ellipse polygon polyline text tspan defs clipPath linearGradient radialGradient stop title
+image
+"""
+_ATTRIBUTE_NAMES = """
+width height viewBox transform d x y x1 y1 x2 y2 dx dy cx cy r rx ry fx fy points offset id
+fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-dashoffset stroke-linecap
+stroke-linejoin stroke-miterlimit opacity stop-color stop-opacity clip-path clip-rule
+font-family font-size font-weight font-style text-anchor dominant-baseline
+gradientUnits gradientTransform preserveAspectRatio
+"""
+_ELEMENTS = frozenset(_ELEMENT_NAMES.split())
+_ATTRIBUTES = frozenset(_ATTRIBUTE_NAMES.split())
 _IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 _REFERENCE = re.compile(r"url\(\s*['\"]?#[\w.-]+['\"]?\s*\)")
 _NEVER = re.compile(r"url\(|javascript:|expression\(|@import|[<>\\]", re.IGNORECASE)
-_MOST_TITLES = 1_500
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_DEFAULTS = (("opacity", "1"), ("text-anchor", "start"), ("font-family", "system-ui, sans-serif"))
+_MOST_TITLES = 400
 _MOST_DEPTH = 60
+_NO_MARKS = ("X-axis", "Y-axis", "Symbol legend", "Gradient legend", "Title text", "Subtitle text")
 
 
 def clean_svg(text: str) -> str:
     """Return the SVG as text that may stand in a page; empty if it is no SVG."""
+    if "<!doctype" in text[:2_000].lower() or "<!entity" in text.lower():
+        return ""
     parser = XMLParser()
     try:
         parser.feed(text)
         root = parser.close()
     except (ParseError, ValueError):
         return ""
-    if _local(root.tag) != "svg" or "<!DOCTYPE" in text[:1000].upper():
-        return ""
-    has_titles = text.count("aria-label=") <= _MOST_TITLES
-    return "".join(_parts(root, 0, has_titles=has_titles))
+    return _Cleaner(text).element(root, 0) if _local(root.tag) == "svg" else ""
 
 
-def _parts(element: Element, depth: int, *, has_titles: bool) -> Iterator[str]:
-    name = _local(element.tag)
-    if name == "a":
-        name = "g"
-    if name not in _ELEMENTS or depth > _MOST_DEPTH or _is_nothing(element):
-        return
-    attributes = "".join(f' {key}="{escape(value)}"' for key, value in _attributes(element, name))
-    if name == "image" and "href=" not in attributes:
-        return
-    inside = "".join(part for child in element for part in _child(child, depth, has_titles=has_titles))
-    label = element.get("aria-label") if has_titles and element.get("role") == "graphics-symbol" else None
-    if (
-        label
-        and "-titled" not in label
-        and not label.startswith(("X-axis", "Y-axis", "Symbol legend", "Title text"))
-    ):
-        inside = f"<title>{escape(label)}</title>{inside}"
-    told = f"{escape(element.text)}" if element.text and name in ("text", "tspan", "title") else ""
-    if name == "g" and not inside:
-        return
-    yield f"<{name}{attributes}>{told}{inside}</{name}>"
+class _Cleaner:
+    """Goes through one picture."""
 
+    def __init__(self, text: str) -> None:
+        self._has_titles = text.count("aria-label=") <= _MOST_TITLES
+        self._prefix = f"s{hashlib.sha256(text.encode()).hexdigest()[:8]}-"
+        """In front of ids: there may be other pictures on the page."""
 
-def _child(child: Element, depth: int, *, has_titles: bool) -> Iterator[str]:
-    yield from _parts(child, depth + 1, has_titles=has_titles)
-    if child.tail and child.tail.strip():
-        yield str(escape(child.tail))
+    def element(self, element: Element, depth: int) -> str:
+        name = _local(element.tag)
+        if name == "a":
+            name = "g"
+        if name not in _ELEMENTS or depth > _MOST_DEPTH or _is_nothing(element):
+            return ""
+        attributes = "".join(f' {key}="{shown(value)}"' for key, value in self._attributes(element, name))
+        if name == "image" and " href=" not in attributes:
+            return ""
+        inside = self._title(element) + "".join(self._child(child, depth) for child in element)
+        if element.text and name in ("text", "tspan", "title"):
+            inside = f"{shown(element.text)}{inside}"
+        if name == "g" and not inside:
+            return ""
+        return f"<{name}{attributes}>{inside}</{name}>" if inside else f"<{name}{attributes}/>"
 
+    def _child(self, child: Element, depth: int) -> str:
+        tail = shown(child.tail) if child.tail and child.tail.strip() else ""
+        return f"{self.element(child, depth + 1)}{tail}"
 
-def _attributes(element: Element, name: str) -> Iterator[tuple[str, str]]:
-    if name == "svg":
-        yield "xmlns", "http://www.w3.org/2000/svg"
-    for raw, value in element.attrib.items():
-        key = _local(raw)
-        if key == "href" and name == "image" and _IMAGE.fullmatch(value):
-            yield "href", value
-        elif key == "class":
-            if name == "svg":
+    def _title(self, element: Element) -> str:
+        """Return what is shown over a mark: what vl-convert says of it to those who cannot see."""
+        label = element.get("aria-label") if element.get("role") == "graphics-symbol" else None
+        if not label or not self._has_titles or label.startswith(_NO_MARKS):
+            return ""
+        return f"<title>{shown(label)}</title>"
+
+    def _attributes(self, element: Element, name: str) -> Iterator[tuple[str, str]]:
+        if name == "svg":
+            yield "xmlns", "http://www.w3.org/2000/svg"
+        for raw, value in element.attrib.items():
+            key = _local(raw)
+            if key == "href" and name == "image" and _IMAGE.fullmatch(value):
+                yield "href", value
+            elif key == "class" and name == "svg":
                 yield "class", "chart"
-        elif key in _ATTRIBUTES and (_REFERENCE.fullmatch(value) or not _NEVER.search(value)):
-            yield key, value
+            elif key in _ATTRIBUTES and (key, value) not in _DEFAULTS:
+                if key == "id":
+                    yield key, self._prefix + value
+                elif _REFERENCE.fullmatch(value):
+                    yield key, value.replace("#", f"#{self._prefix}")
+                elif not _NEVER.search(value):
+                    yield key, _LONG_NUMBER.sub(lambda found: f"{float(found.group()):.2f}", value)
 
 
 def _is_nothing(element: Element) -> bool:

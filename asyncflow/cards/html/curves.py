@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from asyncflow.cards.html.shown import shown
 from asyncflow.cards.tree import Metric, Series
 
 __all__ = ["curves_svg", "number_text"]
@@ -26,7 +27,7 @@ def curves_svg(metric: Metric) -> Markup:
     parts = [_grid(across, up), *(_curve(one, number, across, up) for number, one in enumerate(series))]
     if metric.x_label:
         parts.append(_text(_WIDTH - _RIGHT, _HEIGHT - 4, "end", metric.x_label))
-    title = escape(metric.title or "metric")
+    title = shown(metric.title or "metric")
     return Markup(
         f'<svg class="chart curves" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" '
         f'role="img" aria-label="{title}">{"".join(parts)}</svg>'
@@ -85,10 +86,10 @@ def _curve(series: Series, number: int, across: _Axis, up: _Axis) -> str:
     points = " ".join(f"{across.at(x):g},{up.at(y):g}" for x, y in zip(series.x, series.y, strict=True))
     colour = f"c{number % _COLOURS}"
     x, y = across.at(series.x[-1]), up.at(series.y[-1])
-    name = escape(f"{series.name or 'value'}: {number_text(series.y[-1])}")
+    name = shown(f"{series.name or 'value'}: {number_text(series.y[-1])}")
     line = f'<polyline class="curve {colour}" points="{points}"/>' if len(series.x) > 1 else ""
     return f'{line}<circle class="dot {colour}" cx="{x:g}" cy="{y:g}" r="3.5"><title>{name}</title></circle>'
 
 
 def _text(x: float, y: float, anchor: str, text: str) -> str:
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}">{shown(text)}</text>'

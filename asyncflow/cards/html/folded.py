@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from asyncflow.cards.html.shown import shown
 
 __all__ = ["folded_html"]
 
@@ -17,7 +19,7 @@ def folded_html(text: str) -> Markup:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        return Markup(f"<pre>{escape(text)}</pre>")
+        return Markup(f"<pre>{shown(text)}</pre>")
     return Markup(f'<div class="json">{_value(data, 0)}</div>')
 
 
@@ -27,7 +29,7 @@ def _value(data: object, depth: int) -> str:
     kind = {str: "string", bool: "word", type(None): "word", int: "number", float: "number"}.get(
         type(data), "word"
     )
-    return f'<span class="{kind}">{escape(json.dumps(data, ensure_ascii=False))}</span>'
+    return f'<span class="{kind}">{shown(json.dumps(data, ensure_ascii=False))}</span>'
 
 
 def _container(data: dict[str, object] | list[object], depth: int) -> str:
@@ -36,7 +38,7 @@ def _container(data: dict[str, object] | list[object], depth: int) -> str:
         return f"{begin}…{end}"
     items = data.items() if isinstance(data, dict) else enumerate(data)
     rows = "".join(
-        f'<li><span class="key">{escape(str(key))}</span> {_value(value, depth + 1)}</li>'
+        f'<li><span class="key">{shown(str(key))}</span> {_value(value, depth + 1)}</li>'
         for key, value in items
     )
     count = f"{len(data):,} {'key' if isinstance(data, dict) else 'item'}{'' if len(data) == 1 else 's'}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from asyncflow.cards.html.shown import shown
 from asyncflow.cards.tree import Dag, DagStep
 
 __all__ = ["graph_svg", "layers_of"]
@@ -90,11 +91,11 @@ def _step(box: _Box, step: DagStep, *, is_current: bool) -> str:
     middle = box.x + box.width / 2
     name_y = box.y + (20 if word else 27)
     below = f'<text class="kind" x="{middle:g}" y="{box.y + 35:g}">{word}</text>' if word else ""
-    told = escape(f"{step.name}: {step.doc}" if step.doc else step.name)
+    told = shown(f"{step.name}: {step.doc}" if step.doc else step.name)
     return (
-        f'<g class="{escape(classes)}"><title>{told}</title>'
+        f'<g class="{shown(classes)}"><title>{told}</title>'
         f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{_BOX_H}" rx="9"/>'
-        f'<text x="{middle:g}" y="{name_y:g}">{escape(_label(step.name))}</text>{below}</g>'
+        f'<text x="{middle:g}" y="{name_y:g}">{shown(_label(step.name))}</text>{below}</g>'
     )
 
 

@@ -8,6 +8,8 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from asyncflow.text import visible
+
 __all__ = ["markdown_html"]
 
 _LINK = re.compile(r"(?:https?://|mailto:|#)", re.IGNORECASE)
@@ -25,7 +27,7 @@ def _parser() -> MarkdownIt:
 def markdown_html(text: str) -> Markup:
     """Return the text as HTML that has no script, no style, and loads nothing."""
     parser = _parser()
-    tokens = parser.parse(text)
+    tokens = parser.parse(visible(text))
     for token in tokens:
         token.attrs.pop("style", None)
         for inner in token.children or ():

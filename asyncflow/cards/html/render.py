@@ -19,6 +19,7 @@ from asyncflow.cards.html.curves import curves_svg, number_text
 from asyncflow.cards.html.folded import folded_html
 from asyncflow.cards.html.graph import graph_svg
 from asyncflow.cards.html.markdown import markdown_html
+from asyncflow.cards.html.shown import shown
 from asyncflow.text import bytes_text, moment_text, visible
 
 __all__ = ["content_policy", "document", "node_html", "nodes_html", "page_html", "style"]
@@ -130,7 +131,7 @@ class _Draw:
     def __call__(self, node: tree.Cell) -> Markup:
         """Return a node, or the text of a cell, as HTML."""
         if isinstance(node, str):
-            return escape(visible(node))
+            return shown(node)
         if self._depth >= _MOST_DEPTH:
             return Markup('<p class="note">Nested deeper than is shown.</p>')
         self._depth += 1
@@ -157,6 +158,8 @@ class _Draw:
                 return graph_svg(node)
             case tree.Json():
                 return folded_html(node.text) if node.is_folded and node.syntax == "json" else None
+            case tree.Table():
+                return [Markup(" class=r") if letter == "r" else "" for letter in node.align] + [""] * 1_000
             case tree.Progress():
                 return _share(node)
             case _:
@@ -179,7 +182,7 @@ def _highlighted(node: tree.Code) -> Markup:
     try:
         lexer = get_lexer_by_name(node.language, stripnl=False)
     except ClassNotFound:
-        return escape(node.code)
+        return shown(node.code)
     made = highlight(visible(node.code), lexer, HtmlFormatter(nowrap=True, classprefix="y-"))
     return Markup(made.rstrip("\n"))
 
