@@ -221,7 +221,10 @@ class Deck:
 
     def refresh(self, data: Any = None, force: bool = False) -> None:
         """Show what all cards have now to those who watch; see `Hand.refresh`."""
-        self._default.refresh(data)
+        if data is not None:
+            default = _default_of(self.hands)
+            for hand in self.hands if default is None else [default]:
+                hand.data = data
         self.ask(force=force)
 
     # What is shown while the task runs
