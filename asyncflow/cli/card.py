@@ -259,7 +259,9 @@ def _export_one(card: Card, directory: str, number: int, charts: Charts) -> None
 
 def _write(path: str, html: str) -> None:
     try:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        directory = os.path.dirname(path)
+        if directory and not os.path.exists(directory):
+            os.makedirs(directory)
         with open(path, "w", encoding="utf-8", errors="replace") as file:
             file.write(html)
     except OSError as error:
