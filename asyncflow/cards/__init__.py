@@ -37,12 +37,11 @@ if TYPE_CHECKING:
     )
 
 if TYPE_CHECKING:
-    from asyncflow.client.cards import CardNotPresent, get_cards
+    from asyncflow.client.cards import get_cards
 
 __all__ = [
     "Artifact",
     "Card",
-    "CardNotPresent",
     "Component",
     "Dag",
     "Error",
@@ -94,7 +93,7 @@ def __getattr__(name: str) -> object:
     module = next((module for module, names in _HOMES.items() if name in names), None)
     if module is not None:
         home = f"asyncflow.cards.{module}"
-    elif name in ("get_cards", "CardNotPresent"):
+    elif name == "get_cards":
         home = "asyncflow.client.cards"  # readers live there; the room itself knows no client
     else:
         raise AttributeError(f"module 'asyncflow.cards' has no attribute '{name}'")

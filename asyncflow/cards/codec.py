@@ -6,6 +6,7 @@ a newer release are skipped, a node of a kind it does not know becomes a `Text` 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
@@ -109,7 +110,7 @@ def _node(data: Mapping[str, Any]) -> Node:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_tuple_of(check: Callable[[object], bool]) -> Callable[[object], bool]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 from asyncflow.cards import tree
 from asyncflow.cards.codec import digest, pack, unpack
 from asyncflow.cards.live import read_live
-from asyncflow.client.errors import InvalidPathspec, NoSuchObject
+from asyncflow.client.errors import InvalidPathspec
 from asyncflow.errors import StoreError
 from asyncflow.events.rows import LIVING
 from asyncflow.store.layout import blob_path, live_cards_path, pack_path
@@ -23,18 +23,12 @@ if TYPE_CHECKING:
     from asyncflow.cards.html import Charts
     from asyncflow.client.tasks import Task
 
-__all__ = ["Card", "CardContainer", "CardNotPresent", "cards_of", "get_cards", "plain_card"]
+__all__ = ["Card", "CardContainer", "cards_of", "get_cards", "plain_card"]
 
 _FRAME_STYLE = "width:100%;height:720px;border:1px solid #8884;border-radius:8px"
 
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 """Where none of these is set there is no browser but, perhaps, one that takes over the terminal."""
-
-
-class CardNotPresent(NoSuchObject):
-    """The task has no such card."""
-
-    headline = "Card not found"
 
 
 class Card:

@@ -42,6 +42,11 @@ _EXCEPTIONS = {
     "UnknownStepDecoratorException": "asyncflow.flow.errors:UnknownDecoratorError",
 }
 
+_CARD = {
+    "MetaflowCard": "asyncflow.cards.card",
+    "MetaflowCardComponent": "asyncflow.cards.component",
+}
+
 MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow": {"__version__": "asyncflow", "S3": "asyncflow", "cards": "asyncflow"},
     "metaflow.cards": {},
@@ -71,7 +76,15 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow.parameters": {"JSONType": "asyncflow", "Parameter": "asyncflow"},
     "metaflow.plugins": {},
     "metaflow.plugins.cards": {},
-    "metaflow.plugins.cards.card_modules": {},
+    "metaflow.plugins.cards.card_client": {
+        "Card": "asyncflow.client.cards",
+        "CardContainer": "asyncflow.client.cards",
+        "get_cards": "asyncflow.client.cards",
+    },
+    "metaflow.plugins.cards.card_modules": _CARD,
+    "metaflow.plugins.cards.card_modules.card": _CARD,
+    "metaflow.plugins.cards.card_modules.components": {},
+    "metaflow.plugins.cards.exception": {"CardNotPresentException": "asyncflow.client.errors:NoSuchObject"},
     "metaflow.plugins.parallel_decorator": {},
     "metaflow.plugins.secrets": {"get_secret": "asyncflow.worker.secrets:get_secret"},
     "metaflow.runner": {"Runner": "asyncflow", "NBRunner": "asyncflow"},
@@ -82,6 +95,7 @@ MODULES: Mapping[str, Mapping[str, str]] = {
 _SAME_AS = {
     "metaflow.cards": "asyncflow.cards",
     "metaflow.plugins.cards": "asyncflow.cards",
+    "metaflow.plugins.cards.card_modules.components": "asyncflow.cards",
     "metaflow.plugins": "asyncflow",
     "metaflow": "asyncflow",
 }

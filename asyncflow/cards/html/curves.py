@@ -54,6 +54,8 @@ class _Axis:
         if not math.isfinite(high - low):
             low, high = -1e300, 1e300
         self._low, self._high = low, high
+        self._is_whole = all(value == int(value) for value in values[:1000] if abs(value) < 1e15)
+        """All values are whole: so are the round ones."""
         self._begin, self._end = begin, end
 
     def at(self, value: float) -> float:
@@ -63,7 +65,11 @@ class _Axis:
     def ticks(self, about: int) -> list[float]:
         span = self._high - self._low
         power = 10.0 ** math.floor(math.log10(span / about)) if span > 0 else 1.0
-        step = next(power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= about)
+        step = next(
+            power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= about or factor == 10
+        )
+        if self._is_whole:
+            step = max(step, 1.0)
         first = math.ceil(self._low / step) * step
         count = min(int((self._high - first) / step) + 1, 2 * about + 2)
         return [round(first + number * step, 12) for number in range(max(count, 0))]

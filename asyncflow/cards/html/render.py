@@ -25,6 +25,8 @@ from asyncflow.text import bytes_text, moment_text, visible
 __all__ = ["content_policy", "document", "node_html", "nodes_html", "page_html", "style"]
 
 _MOST_DEPTH = 30
+_FAR_FUTURE = 1e11
+"""Seconds since the epoch: the year 5138."""
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 _CUSTOM_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
@@ -65,7 +67,7 @@ def document(page: tree.Page, body: Markup, *, head: str = "", policy: str | Non
         .render(
             page=page,
             parts=page.pathspec.split("/") if page.pathspec else [],
-            made=moment_text(page.made_at) if page.made_at else "",
+            made=moment_text(page.made_at) if 0 < page.made_at < _FAR_FUTURE else "",
             body=body,
             head=Markup(head),
             style=Markup(style()),
@@ -202,7 +204,6 @@ def _environment() -> Environment:
         markdown=markdown_html,
         number=number_text,
         size=bytes_text,
-        moment=lambda at: moment_text(at) if at else "",
-        clock=lambda at: time.strftime("%H:%M:%S", time.localtime(at)) if at else "",
+        clock=lambda at: time.strftime("%H:%M:%S", time.localtime(at)) if 0 < at < _FAR_FUTURE else "",
     )
     return made

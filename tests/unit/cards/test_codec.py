@@ -74,6 +74,7 @@ def test_a_node_of_a_newer_release_becomes_a_text_that_says_so() -> None:
         msgpack.packb({"": "page", "title": 3}),
         msgpack.packb({"": "page", "nodes": ["no node"]}),
         msgpack.packb({"": "page", "made_at": True}),
+        msgpack.packb({"": "page", "made_at": float("nan")}),
         msgpack.packb({"": "table", "rows": [["a"]]}),
         msgpack.packb({"": "page", "nodes": [{"": "facts", "rows": [["only a name"]]}]}),
         msgpack.packb(["page"]),
