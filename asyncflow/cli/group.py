@@ -60,6 +60,9 @@ COMMANDS: Mapping[str, Entry] = {
     "runs": Entry("asyncflow.cli.runs", "Look at runs", "List runs, newest first."),
     "logs": Entry("asyncflow.cli.logs", "Look at runs", "Show what tasks printed."),
     "dump": Entry("asyncflow.cli.dump", "Look at runs", "Show the artifacts of a step or a task."),
+    "card": Entry(
+        "asyncflow.cli.card", "Look at runs", "Look at the cards of tasks: reports that come with every run."
+    ),
     "diff": Entry("asyncflow.cli.diff", "Look at runs", "Show how two runs differ."),
     "code": Entry("asyncflow.cli.code", "Look at runs", "Get back a run's code, or compare it."),
     "why": Entry("asyncflow.cli.why", "Look at runs", "Say why a task ran, or was taken over."),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from asyncflow.flow.current import Parallel
+from asyncflow.store.manifest import ArtifactRecord
 from asyncflow.worker.spec import RunSpec, TaskSpec
 
-__all__ = ["asked_of", "look_in_namespace"]
+__all__ = ["asked_of", "look_in_namespace", "task_of"]
 
 _HERE = "127.0.0.1"
 """Where a gang's tasks are that run on this machine."""
@@ -27,7 +28,7 @@ def asked_of(run_spec: RunSpec, spec: TaskSpec, *, is_gang: bool) -> dict[str, C
         is_gang: The task is one of a gang.
     """
     made: dict[str, Callable[[], Any]] = {
-        "task": partial(_task, run_spec, spec),
+        "task": partial(task_of, run_spec, spec),
         "run": partial(_run, run_spec),
     }
     if is_gang:
@@ -44,12 +45,24 @@ def look_in_namespace(run_spec: RunSpec) -> None:
     namespace(run_spec.namespace or None)
 
 
-def _task(run_spec: RunSpec, spec: TaskSpec) -> Any:  # Any: the client's Task, imported when asked for
+def task_of(
+    run_spec: RunSpec, spec: TaskSpec, artifacts: Mapping[str, ArtifactRecord] | None = None
+) -> Any:  # Any: the client's Task, imported when asked for
+    """Return the attempt's task.
+
+    Args:
+        run_spec: The run.
+        spec: The attempt.
+        artifacts: What it has, where that is not recorded yet. None: what is.
+    """
     from asyncflow.client.place import place_at
     from asyncflow.client.tasks import Task
 
     pathspec = f"{run_spec.flow}/{spec.run}/{spec.step}/{spec.attempt.task}"
-    return Task(pathspec, _namespace_check=False, _place=place_at(run_spec.store_root))
+    task = Task(pathspec, _namespace_check=False, _place=place_at(run_spec.store_root))
+    if artifacts is not None:
+        task.assume(artifacts)
+    return task
 
 
 def _run(run_spec: RunSpec) -> Any:  # Any: the client's Run

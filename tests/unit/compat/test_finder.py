@@ -89,3 +89,19 @@ def test_s3_and_its_errors_are_where_metaflow_has_them(metaflow: ModuleType) -> 
     assert issubclass(
         datatools.MetaflowS3Exception, importlib.import_module("metaflow.exception").MetaflowException
     )
+
+
+def test_cards_and_components_have_metaflows_names(metaflow: ModuleType) -> None:
+    from asyncflow import cards
+
+    home = importlib.import_module("metaflow.cards")
+    names = (
+        "Artifact Error EventsTimeline Image JSONViewer Markdown MetaflowCard MetaflowCardComponent ProgressBar "
+        "PythonCode Table ValueBox VegaChart YAMLViewer get_cards"
+    )
+    for name in names.split(" "):
+        assert getattr(home, name) is getattr(cards, name)
+    assert metaflow.card is asyncflow.card
+    modules = importlib.import_module("metaflow.plugins.cards.card_modules.components")
+    assert modules.Markdown is cards.Markdown
+    assert importlib.import_module("metaflow.plugins.cards.card_modules.card").MetaflowCard is cards.Card
