@@ -142,7 +142,8 @@ class Cluster:
         bucket, _, prefix = self.store.removeprefix("s3://").partition("/")
         pages = moto.client(self.endpoint).get_paginator("list_objects_v2").paginate(Bucket=bucket)
         keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
-        return [key.removeprefix(f"{prefix}/") for key in keys if re.search(pattern, key)]
+        below = [key.removeprefix(f"{prefix}/") for key in keys]
+        return [key for key in below if re.search(pattern, key)]
 
     def job_directories(self) -> list[Path]:
         """Return the jobs that the platform of processes has ever been asked for."""
