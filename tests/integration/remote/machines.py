@@ -24,7 +24,9 @@ FLOWS = Path(__file__).with_name("flows")
 _PATIENCE_S = 40.0
 
 
-def until(condition: Callable[[], Any], what: str, within_s: float = _PATIENCE_S) -> Any:  # Any: what it returns
+def until(
+    condition: Callable[[], Any], what: str, within_s: float = _PATIENCE_S
+) -> Any:  # Any: what it returns
     """Wait until a condition holds; return what it returned."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
@@ -41,7 +43,7 @@ class Machine:
 
     def run(self, *args: str) -> Ended:
         """Run `asyncflow ARGS` to its end."""
-        return self.place.run(*args)
+        return self.end_of(self.start(*args))
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
         """Start `asyncflow ARGS`."""
@@ -49,7 +51,7 @@ class Machine:
 
     def end_of(self, process: subprocess.Popen[bytes]) -> Ended:
         """Wait for a command."""
-        return self.place.end_of(process)
+        return self.place.end_of(process, timeout_s=150)
 
     def ok(self, *args: str) -> str:
         """Run a command that has to end well; return what it wrote to stdout."""
@@ -81,16 +83,19 @@ class Machine:
         )
         return json.loads(self.python(code))
 
-    def digests(self, run: int) -> dict[str, str]:
-        """Return the digest of every artifact of a run, by `step/task/name`."""
+    def digests(self, run: int) -> dict[str, list[str]]:
+        """Return the digests of all artifacts of a run by `step/name`, sorted: tasks have numbers as they come."""
         code = (
-            "import json, glob, os; from asyncflow.client.reading import open_log\n"
+            "import json; from asyncflow.client.reading import open_log\n"
             "from asyncflow.store.home import find_home\n"
             "with open_log(find_home()) as log:\n"
-            f"    print(json.dumps({{f'{{t.step}}/{{t.task}}/{{a.name}}': a.digest for t in log.tasks({run})"
-            f" for a in log.artifacts({run}, t.task)}}))"
+            f"    print(json.dumps([(f'{{t.step}}/{{a.name}}', a.digest) for t in log.tasks({run})"
+            f" for a in log.artifacts({run}, t.task)]))"
         )
-        return dict(json.loads(self.python(code)))
+        found: dict[str, list[str]] = {}
+        for name, digest in sorted(json.loads(self.python(code))):
+            found.setdefault(name, []).append(digest)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

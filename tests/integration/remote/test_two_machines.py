@@ -110,7 +110,9 @@ def test_what_the_first_machine_had_not_sent_is_void(cluster: Cluster) -> None:
     assert here.status(1) == "succeeded"
     assert here.digests(1) == there.digests(1)
     assert back.code == 0, back.stderr
-    assert here.status(2) == "succeeded", "a run that has ended is not gone on with: a new one takes over its tasks"
+    assert here.status(2) == "succeeded", (
+        "a run that has ended is not gone on with: a new one takes over its tasks"
+    )
     assert cluster.journal().count("first begins") == 2
 
 
