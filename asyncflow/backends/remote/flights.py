@@ -28,6 +28,10 @@ class Flight:
     is_submitted: bool = False
     is_started: bool = False
     is_stopped: bool = False
+    is_forced: bool = False
+    """It was stopped by force."""
+    is_claimed: bool = False
+    """Its job has ended because a worker that came before runs the attempt."""
     is_landing: bool = False
     """Its job has ended, and the store is asked how."""
     note: str = ""
