@@ -53,7 +53,6 @@ class TypedFlow(FlowSpec):
 WRONG = {
     "@retry(tims=2)\n    ": "@retry(times=2)\n    ",
     'Flow("TypedFlow").latest_runn': 'Flow("TypedFlow").latest_run',
-    "self.next(self.wrok,": "self.next(self.work,",
     "task.std_out": "task.stdout",
 }
 
