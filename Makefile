@@ -7,7 +7,7 @@ KILLS ?= 1000
 SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills screenshots constraints clean
+.PHONY: help setup demo test services services-stop check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills screenshots constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -27,6 +27,12 @@ demo: ## Run the examples on real data and show what they found
 test: ## Run the whole test suite
 	@scripts/setup dev
 	@$(PY) -m pytest
+
+services: ## Start the real servers that tests speak with: Docker, S3, Slurm (as root; installs what is missing)
+	@scripts/services start
+
+services-stop: ## End them
+	@scripts/services stop
 
 check: format lint types imports test ## What CI runs: format, lint, types, imports, tests
 

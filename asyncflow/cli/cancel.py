@@ -44,7 +44,7 @@ def command(script: Script | None = None) -> click.Command:
             target = find_target(store.reader, run, None if script is None else script.class_name)
             row = target.run
             refuse_ended(row)
-            from asyncflow.events.requests import post_request
+            from asyncflow.client.changing import post_request
 
             by = f"{user_name()} (asyncflow cancel)"
             if target.step is None and target.task is None:

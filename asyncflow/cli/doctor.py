@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from asyncflow.cli import terminal
+from asyncflow.cli.errors import CommandError
 from asyncflow.cli.group import OurCommand
 from asyncflow.cli.reading import known_home, open_store
 from asyncflow.cli.script import Script
@@ -24,6 +25,10 @@ _HELP = """Check the store, and repair what can be repaired.
 
 Looks at the database, at every run's event log, at the views that `runs` and the like read, and whether what
 finished tasks left is still there. Changes nothing, but with --rebuild-views. Exits with 1 when something is lost.
+
+
+  asyncflow doctor
+  asyncflow doctor --backend kubernetes flow.py    credentials, permissions, bucket, images, sizes
 """
 
 _MOST_LOSSES = 20
@@ -32,7 +37,13 @@ _MOST_LOSSES = 20
 def command(script: Script | None = None) -> click.Command:
     """Make the command."""
 
-    def doctor(is_rebuilding: bool, is_thorough: bool) -> int:
+    def doctor(is_rebuilding: bool, is_thorough: bool, backend: str | None, flow_file: str | None) -> int:
+        if backend is not None:
+            from asyncflow.cli.examine import examine_backend
+
+            return examine_backend(backend, script.file if script is not None else flow_file)
+        if flow_file is not None:
+            raise CommandError("A flow is looked at for a platform: add --backend kubernetes, or another one")
         home = known_home()
         terminal.out(f"Store: {home}")
         if is_rebuilding:
@@ -53,6 +64,12 @@ def command(script: Script | None = None) -> click.Command:
             is_flag=True,
             help="Read every blob and compare it with its digest; that reads the whole store.",
         ),
+        click.Option(
+            ["--backend"],
+            metavar="NAME",
+            help="Look in place of the store at a platform: is all there that its steps need?",
+        ),
+        click.Argument(["flow_file"], required=False, metavar="[FLOW.py]"),
     ]
     return OurCommand(name="doctor", params=parameters, callback=doctor, help=_HELP)
 

@@ -27,6 +27,7 @@ __all__ = [
     "given_configs",
     "load",
     "of_parameters",
+    "suffixes_option",
     "with_option",
 ]
 
@@ -73,6 +74,23 @@ def with_option() -> click.Option:
         multiple=True,
         metavar="SPEC",
         help="Put a decorator on every step that lacks it, such as retry or retry:times=4. May be repeated.",
+    )
+
+
+def suffixes_option(*, hidden: bool = False) -> click.Option:
+    """Make `--package-suffixes`. What it is given holds for whatever this process packs."""
+
+    def use(_context: click.Context, _option: click.Parameter, suffixes: str | None) -> None:
+        if suffixes is not None:
+            os.environ["ASYNCFLOW_PACKAGE_SUFFIXES"] = suffixes
+
+    return click.Option(
+        ["--package-suffixes"],
+        metavar="TEXT",
+        expose_value=False,
+        hidden=hidden,
+        callback=use,
+        help="More suffixes of files that workers elsewhere get, such as .sql,.json.  [default: .py,.R,.RDS]",
     )
 
 

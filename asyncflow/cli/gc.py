@@ -11,7 +11,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.group import OurCommand
-from asyncflow.cli.reading import known_home
+from asyncflow.cli.reading import local_home
 from asyncflow.cli.script import Script
 from asyncflow.cli.words import bytes_text, parse_moment
 from asyncflow.errors import ExitCode
@@ -46,7 +46,9 @@ def command(script: Script | None = None) -> click.Command:
                 raise CommandError(
                     f"--older-than {older_than} is no time", hint="Write 30d, 12h, or 2026-01-31."
                 )
-        cleaned = clean(known_home(), Keeping(last=keep_last, since=since), grace_s=grace, is_dry=is_dry)
+        cleaned = clean(
+            local_home("Cleaning"), Keeping(last=keep_last, since=since), grace_s=grace, is_dry=is_dry
+        )
         if as_json:
             _write_json(cleaned)
         else:

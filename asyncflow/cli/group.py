@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -11,7 +12,17 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.script import Script
 
-__all__ = ["COMMANDS", "METAFLOWS", "CommandGroup", "Entry", "OurCommand", "help_option"]
+__all__ = [
+    "COMMANDS",
+    "METAFLOWS",
+    "NOT_HERE",
+    "CommandGroup",
+    "Entry",
+    "OurCommand",
+    "OurGroup",
+    "help_option",
+    "store_option",
+]
 
 
 class Entry(NamedTuple):
@@ -40,6 +51,9 @@ COMMANDS: Mapping[str, Entry] = {
         "asyncflow.cli.show", "Look at a flow", "Show a flow's steps, what they do, where they lead."
     ),
     "graph": Entry("asyncflow.cli.graph", "Look at a flow", "Write a flow's graph as dot, Mermaid or JSON."),
+    "package": Entry(
+        "asyncflow.cli.package", "Look at a flow", "See what workers elsewhere get of a flow's code."
+    ),
     "tui": Entry(
         "asyncflow.cli.tui", "Look at runs", "Browse runs in the terminal, and watch those that live."
     ),
@@ -55,18 +69,38 @@ COMMANDS: Mapping[str, Entry] = {
     "tag": Entry("asyncflow.cli.tag", "Look at runs", "Put tags on a run, or take them off."),
     "completion": Entry("asyncflow.cli.completion", "Care", "Write what lets a shell complete asyncflow."),
     "init": Entry("asyncflow.cli.init", "Care", "Write a first flow."),
+    "reap": Entry(
+        "asyncflow.cli.reap", "Care", "End and remove jobs on other platforms that nobody waits for."
+    ),
     "gc": Entry("asyncflow.cli.gc", "Care", "Remove what nobody needs from the store."),
     "doctor": Entry("asyncflow.cli.doctor", "Care", "Check the store, and repair what can be repaired."),
+    "configure": Entry("asyncflow.cli.configure", "Care", "See and change the configuration file."),
     "version": Entry("asyncflow.cli.version", "Care", "Show the version."),
 }
 """In the order of `--help`."""
 
 METAFLOWS: Mapping[str, str] = {
+    "help": "asyncflow.cli.version:help_command",
     "output-dot": "asyncflow.cli.output:dot_command",
     "output-raw": "asyncflow.cli.output:raw_command",
     "step": "asyncflow.cli.step:command",
 }
 """Commands in Metaflow's words, not listed: name to module and function."""
+
+
+NOT_HERE = (
+    "airflow",
+    "argo-workflows",
+    "batch",
+    "card",
+    "kubernetes",
+    "package",
+    "spin-step",
+    "spot-metadata",
+    "step-functions",
+    "tutorials",
+)
+"""Commands of Metaflow's that are said to be missing, as long as they are."""
 
 
 def help_option() -> click.Option:
@@ -95,6 +129,29 @@ def _runs(
     return complete_runs(context, parameter, incomplete)
 
 
+_STORELESS = ("check", "show", "graph", "completion", "init", "version", "info", "save")
+"""Commands that look at no store."""
+
+
+def store_option() -> click.Option:
+    """Make `--store`, which stands for the environment variable in this command."""
+
+    def use(context: click.Context, _option: click.Parameter, store: str | None) -> None:
+        if store is not None and not context.resilient_parsing:
+            from asyncflow.store.replica import STORE_VARIABLE
+
+            os.environ[STORE_VARIABLE] = store
+
+    return click.Option(
+        ["--store"],
+        metavar="STORE",
+        is_eager=True,
+        expose_value=False,
+        callback=use,
+        help="Where runs are kept: a directory, or s3://bucket/prefix.  [env: ASYNCFLOW_STORE]",
+    )
+
+
 class OurCommand(click.Command):
     """A command whose help goes through our terminal, and whose parameters may stand in sections.
 
@@ -105,6 +162,9 @@ class OurCommand(click.Command):
 
     def __init__(self, *, sections: Mapping[str, str] | None = None, **options: Any) -> None:  # Any: click's
         super().__init__(**options)
+        has_own = any("--store" in parameter.opts for parameter in self.params)
+        if self.name not in _STORELESS and not has_own:
+            self.params.append(store_option())
         self._sections = sections or {}
         for parameter in self.params:
             if isinstance(parameter, click.Argument) and str(parameter.metavar or "").startswith(
@@ -134,6 +194,14 @@ class OurCommand(click.Command):
         for title, rows in records.items():
             with formatter.section(title):
                 formatter.write_dl(rows)
+
+
+class OurGroup(click.Group):
+    """A group of commands whose help goes through our terminal."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return `--help`."""
+        return help_option()
 
 
 class CommandGroup(click.Group):
@@ -181,6 +249,11 @@ class CommandGroup(click.Group):
 
     def _fail_unknown(self, ctx: click.Context, name: str) -> None:
         import difflib  # only to suggest
+
+        if name in NOT_HERE:
+            ctx.fail(
+                f"Metaflow's command '{name}' is not here. What is, and what is not: docs/compatibility.md"
+            )
 
         close = difflib.get_close_matches(name, self._names, n=1)
         suggestion = f" Did you mean '{close[0]}'?" if close else ""

@@ -6,6 +6,7 @@ event loop or SQLite; then everything that runs is imported.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -37,6 +38,7 @@ __all__ = [
     "drive_quietly",
     "exit_code_of",
     "limits_of",
+    "places_for",
     "tell_cancelled",
 ]
 
@@ -77,14 +79,34 @@ def check_resources(graph: FlowGraph) -> None:
         _check_step(info, nodes[info.name].resources, there)
 
 
+def places_for(
+    graph: FlowGraph, home: str, options: RunOptions
+) -> dict[str, Any]:  # Any: arguments of RunRequest by name
+    """Return what a run request says of steps that run elsewhere.
+
+    Raises:
+        UserError: They cannot: a platform is not there, the store cannot be seen from there, an option is wrong.
+    """
+    if all(info.place is None for info in graph.steps.values()):
+        return {}
+    from asyncflow.runtime.places import gangs_of, places_of  # only for flows that have such steps
+
+    return {
+        "places": places_of(graph, home, options.place_settings()),
+        "gangs": gangs_of(graph),
+    }
+
+
 def limits_of(options: RunOptions) -> Limits:
     """Return the run's capacity: what was asked for, on this machine. Called after the fork."""
     from asyncflow.backends.local.capacity import cpu_count, gpu_count, memory_mb
     from asyncflow.machine.events import Limits
 
     return Limits(
-        slots=options.max_workers,
+        slots=options.slots,
         async_slots=options.max_async,
+        remote_slots=options.max_remote,
+        most_losses=options.spot_retries,
         cpu=cpu_count(),
         memory_mb=memory_mb(),
         gpu=gpu_count(),
@@ -101,7 +123,7 @@ def describe(
     from asyncflow.runtime.description import describe_run
     from asyncflow.runtime.notify import without_secrets
 
-    return describe_run(
+    described = describe_run(
         flow.flow_class,
         flow.file,
         argv=without_secrets(list(argv)) if options.notify else argv,
@@ -110,6 +132,9 @@ def describe(
         async_workers=options.async_workers,
         project=project,
     )
+    if options.k8s_template is not None:
+        described["k8s_template"] = os.path.abspath(options.k8s_template)
+    return described
 
 
 def drive(

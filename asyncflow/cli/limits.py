@@ -98,7 +98,7 @@ def _show_run(row: RunRow, *, is_json: bool) -> None:
 
 def _change(reader: Reader, row: RunRow, wanted: Mapping[str, int]) -> int:
     _refuse_ended(row)
-    from asyncflow.events.requests import post_request
+    from asyncflow.client.changing import post_request
 
     by = f"{getpass.getuser()} (asyncflow limits)"
     before = json.loads(row.limits)

@@ -102,6 +102,9 @@ class Story:
             text = "Task is starting."
         return [Message(event.at, self.place(event.task), text)]
 
+    def attempt_pending(self, event: ev.AttemptPending) -> Sequence[Message]:
+        return [Message(event.at, self.place(event.task), f"Task is pending: {event.why}")]
+
     def attempt_succeeded(self, event: ev.AttemptSucceeded) -> Sequence[Message]:
         place = self._end_attempt(event.task)
         text = "Task finished successfully."
@@ -217,6 +220,7 @@ _TELL: Mapping[
     ev.TaskCloned: Story.task_cloned,
     ev.AttemptLaunched: Story.attempt_launched,
     ev.AttemptStarted: Story.attempt_started,
+    ev.AttemptPending: Story.attempt_pending,
     ev.AttemptSucceeded: Story.attempt_succeeded,
     ev.AttemptFailed: Story.attempt_failed,
     ev.AttemptLost: Story.attempt_lost,

@@ -16,16 +16,20 @@ from asyncflow.records import fields, record
 __all__ = ["RunOptions", "check_run_id_file", "default_options", "run_options"]
 
 _LONGEST_TAG = 500
+_LOCAL_WORKERS = 16
+_REMOTE_WORKERS = 1000
 
 
 @record
 class RunOptions:
     """What the command line says about how to run, apart from the flow's own parameters."""
 
-    max_workers: int
+    max_workers: int | None
+    """None: not given."""
     max_async: int
     async_workers: int
     max_num_splits: int | None
+    max_log_mb: float | None
     tags: tuple[str, ...]
     with_specs: tuple[str, ...]
     run_id_file: str | None
@@ -36,6 +40,34 @@ class RunOptions:
     failure_grace_s: float
     isolation: str
     cache: bool | None
+    spot_retries: int
+    k8s_template: str | None
+    """Path of a file."""
+
+    @property
+    def slots(self) -> int:
+        """How many tasks may run on this machine at the same time."""
+        return _LOCAL_WORKERS if self.max_workers is None else self.max_workers
+
+    @property
+    def max_remote(self) -> int:
+        """How many tasks may run elsewhere at the same time."""
+        return _REMOTE_WORKERS if self.max_workers is None else self.max_workers
+
+    def place_settings(self) -> dict[str, Any]:  # Any: as providers take them
+        """Return what the options say to platforms. Raises CommandError if a file cannot be read."""
+        if self.k8s_template is None:
+            return {}
+        try:
+            with open(self.k8s_template, encoding="utf-8") as file:
+                return {"k8s_template": file.read()}
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"--k8s-template {self.k8s_template} cannot be read: {error}") from error
+
+    @property
+    def most_log_bytes(self) -> int | None:
+        """As `RunRequest.most_log_bytes` takes it."""
+        return None if self.max_log_mb is None else int(self.max_log_mb * 1_000_000)
 
     @property
     def cache_mode(self) -> str | None:
@@ -86,6 +118,21 @@ def run_options() -> list[click.Option]:
             help="How a task's process begins: a fork that has the flow imported, or a new interpreter.",
         ),
         click.Option(
+            ["--spot-retries"],
+            type=click.IntRange(min=0),
+            default=100,
+            metavar="N",
+            show_default=True,
+            help="How often a task may lose its machine (spot reclaim, eviction, a lost node) before that counts as "
+            "a failure; @retry is not used up before.",
+        ),
+        click.Option(
+            ["--k8s-template"],
+            type=click.Path(dir_okay=False),
+            metavar="FILE.yaml",
+            help="What every pod of the run has on top: a pod's YAML, laid over ours.",
+        ),
+        click.Option(
             ["--cache/--no-cache", "cache"],
             default=None,
             help="Take over the results of earlier tasks with the same code and inputs: of all steps, or of none.  "
@@ -131,10 +178,9 @@ def _limit_options() -> list[click.Option]:
         click.Option(
             ["--max-workers"],
             type=click.IntRange(min=1),
-            default=16,
             metavar="N",
-            show_default=True,
-            help="How many tasks may run at the same time; async steps are not counted.",
+            help="How many tasks may run at the same time, here and elsewhere; async steps are not counted.  "
+            f"[default: {_LOCAL_WORKERS} on this machine, {_REMOTE_WORKERS:,} elsewhere]",
         ),
         click.Option(
             ["--max-async"],
@@ -157,6 +203,12 @@ def _limit_options() -> list[click.Option]:
             type=click.IntRange(min=1),
             metavar="N",
             help="Fail when one foreach yields more tasks than this; without it there is no limit.",
+        ),
+        click.Option(
+            ["--max-log-size", "max_log_mb"],
+            type=click.FloatRange(min=0),
+            metavar="MB",
+            help="Keep no more than this of each stream of a task; without it there is no limit.",
         ),
     ]
 

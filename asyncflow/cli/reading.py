@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from asyncflow.cli.errors import NotFoundError
+from asyncflow.cli.errors import CommandError, NotFoundError
 
 if TYPE_CHECKING:
     from asyncflow.events.reader import Reader
     from asyncflow.store.local import LocalStore
 
-__all__ = ["OpenStore", "known_home", "open_store"]
+__all__ = ["OpenStore", "known_home", "local_home", "open_store"]
 
 
 class OpenStore(NamedTuple):
@@ -38,9 +38,10 @@ def known_home() -> str:
     """
     from asyncflow.store.home import HOME_VARIABLE, find_home
     from asyncflow.store.layout import DATABASE
+    from asyncflow.store.replica import remote_url
 
     home = find_home()
-    if home is not None and os.path.exists(os.path.join(home, DATABASE)):
+    if home is not None and (os.path.exists(os.path.join(home, DATABASE)) or remote_url(home) is not None):
         return home
     place = os.environ.get(HOME_VARIABLE)
     where = f"at {place} ({HOME_VARIABLE})" if place else f"in {os.getcwd()} or above it"
@@ -50,12 +51,30 @@ def known_home() -> str:
     )
 
 
+def local_home(doing: str) -> str:
+    """Return the store's directory, for what can be done to a store on this machine only.
+
+    Raises:
+        NotFoundError: There is none, or nothing was ever run in it.
+        CommandError: The store is in a bucket; says what cannot be done there.
+    """
+    from asyncflow.store.replica import remote_url
+
+    home = known_home()
+    url = remote_url(home)
+    if url is not None:
+        raise CommandError(
+            f"{doing} a store in a bucket is not possible yet: {url}",
+            hint="A lifecycle rule of the bucket can remove old objects; here it works on stores in a directory.",
+        )
+    return home
+
+
 @contextmanager
 def open_store() -> Iterator[OpenStore]:
     """Open the store that commands read. Raises NotFoundError if there is none, StoreError if it is damaged."""
-    from asyncflow.events.reader import Reader
-    from asyncflow.store.layout import DATABASE
+    from asyncflow.client.reading import open_log
 
     home = known_home()
-    with Reader(os.path.join(home, DATABASE)) as reader:
+    with open_log(home) as reader:
         yield OpenStore(home, reader)

@@ -60,6 +60,8 @@ _KEPT = (
     "keep_going",
     "failure_grace_s",
     "isolation",
+    "spot_retries",
+    "k8s_template",
 )
 """Options that are the run's own unless they are given."""
 
@@ -216,7 +218,9 @@ def _options(asked: _Asked, row: RunRow, created: RunCreated) -> RunOptions:
     """Return the options, those that were not given as the run had them."""
     had = json.loads(row.limits)
     known: dict[str, Any] = {  # Any: each option has its own type
-        "max_workers": had.get("slots"),
+        "max_workers": _workers(had),
+        "spot_retries": had.get("most_losses"),
+        "k8s_template": created.meta.get("k8s_template"),
         "max_async": had.get("async_slots"),
         "async_workers": created.meta.get("async_workers"),
         "max_num_splits": had.get("max_splits"),
@@ -228,6 +232,12 @@ def _options(asked: _Asked, row: RunRow, created: RunCreated) -> RunOptions:
     attached = tuple(created.meta.get("with", ())) if row.status == "interrupted" else ()
     specs = dict.fromkeys((*attached, *asked.first_specs, *asked.options.with_specs))
     return replace(asked.options, **kept, with_specs=tuple(specs))
+
+
+def _workers(had: Mapping[str, Any]) -> int | None:  # Any: JSON
+    """Return what --max-workers was; None: it was not given, so this machine and others had limits of their own."""
+    slots: int | None = had.get("slots")
+    return slots if had.get("remote_slots", slots) == slots else None
 
 
 def _flow(
@@ -272,7 +282,7 @@ def _clone(plan: _Plan) -> int:
 
 
 def _carry_out(plan: _Plan, *, clones_only: bool = False) -> int:
-    from asyncflow.cli.launch import check_resources, describe, drive, limits_of
+    from asyncflow.cli.launch import check_resources, describe, drive, limits_of, places_for
     from asyncflow.events.rows import LIVING
     from asyncflow.flow.ability import check_ability
     from asyncflow.flow.config import configs_of
@@ -293,6 +303,7 @@ def _carry_out(plan: _Plan, *, clones_only: bool = False) -> int:
         plan.flow.file,
         {one.option_name.lower(): plain(one.value()) for one in configs_of(flow_class).values()},
     )
+    places = places_for(plan.graph, plan.home, plan.options)
     _announce(plan)
 
     meta = json.loads(plan.row.meta)
@@ -318,8 +329,10 @@ def _carry_out(plan: _Plan, *, clones_only: bool = False) -> int:
             clones=plan.clones,
             isolation=plan.options.isolation,
             async_workers=plan.options.async_workers,
+            most_log_bytes=plan.options.most_log_bytes,
             cache=plan.options.cache_mode,
             clones_only=clones_only,
+            **places,
         )
 
     living = {task.task: task.step for task in plan.tasks if task.status in LIVING}

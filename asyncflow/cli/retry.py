@@ -30,7 +30,7 @@ def command(script: Script | None = None) -> click.Command:
     """Make the command."""
 
     def retry(run: str) -> int:
-        from asyncflow.events.requests import post_request
+        from asyncflow.client.changing import post_request
 
         with open_store() as store:
             target = find_target(store.reader, run, None if script is None else script.class_name)

@@ -204,7 +204,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
         options: How.
         given: Values of the flow's parameters as click parsed them, among others.
     """
-    from asyncflow.cli.launch import check_resources, describe, drive, limits_of
+    from asyncflow.cli.launch import check_resources, describe, drive, limits_of, places_for
     from asyncflow.flow.ability import check_ability
     from asyncflow.flow.config import configs_of
     from asyncflow.flow.decorators.project import branch_of
@@ -229,6 +229,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
         {one.option_name.lower(): values[name] for name, one in configs_of(flow.flow_class).items()},
     )
     home = make_home()
+    places = places_for(graph, home, options)
 
     def request() -> RunRequest:
         from asyncflow.runtime.api import RunRequest
@@ -247,7 +248,9 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
             environment=graph.environment(),
             isolation=options.isolation,
             async_workers=options.async_workers,
+            most_log_bytes=options.most_log_bytes,
             cache=options.cache_mode,
+            **places,
         )
 
     return drive(flow, options, request, home=home)

@@ -9,8 +9,10 @@ from asyncflow.events.reader import Reader
 from asyncflow.events.rows import TaskRow, TaskStatus
 from asyncflow.machine.ids import PARAMETERS_TASK
 from asyncflow.records import field, record
+from asyncflow.store.fetching import objects_of
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import PARAMETERS_STEP, Manifest
+from asyncflow.store.s3.keys import BLOBS
 
 __all__ = ["Health", "Loss", "check_artifacts"]
 
@@ -49,7 +51,7 @@ def check_artifacts(store: LocalStore, reader: Reader, *, is_thorough: bool) -> 
         StoreError: The event log cannot be read.
     """
     health = Health()
-    seen: dict[str, str] = {}
+    seen: dict[str, str] = dict.fromkeys(_in_bucket(store, is_thorough=is_thorough), "")
     for run in reader.runs():
         if store.has_manifest(run.run, PARAMETERS_TASK, 0):
             _check_parameters(store, run.run, health, seen, is_thorough=is_thorough)
@@ -57,6 +59,13 @@ def check_artifacts(store: LocalStore, reader: Reader, *, is_thorough: bool) -> 
             if task.status in _GOOD:
                 _check_task(store, task, health, seen, is_thorough=is_thorough)
     return health
+
+
+def _in_bucket(store: LocalStore, *, is_thorough: bool) -> Iterator[str]:
+    """Yield the blobs that need not be here, as they are in the bucket that the store stands for."""
+    objects = None if is_thorough else objects_of(store.root)
+    for info in objects.list(BLOBS) if objects is not None else ():
+        yield info.key.removeprefix(BLOBS).replace("/", "")
 
 
 def _check_parameters(

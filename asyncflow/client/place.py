@@ -7,13 +7,14 @@ import threading
 from collections import OrderedDict
 
 from asyncflow.client.errors import NoSuchObject
+from asyncflow.client.reading import open_log
 from asyncflow.errors import UserError
 from asyncflow.events.reader import Reader
 from asyncflow.machine.events import RunCreated
 from asyncflow.machine.graph import Graph
 from asyncflow.settings import apply_files
 from asyncflow.store.home import HOME_VARIABLE, find_home
-from asyncflow.store.layout import DATABASE, STORE_DIRECTORY
+from asyncflow.store.layout import DATABASE, SPIN_STORE, STORE_DIRECTORY, remote_path
 from asyncflow.store.local import LocalStore
 from asyncflow.users import user_name
 
@@ -49,7 +50,7 @@ class Place:
     @property
     def has_runs(self) -> bool:
         """Something was run here."""
-        return bool(self.home) and os.path.exists(self.database)
+        return bool(self.home) and (os.path.exists(self.database) or os.path.exists(remote_path(self.home)))
 
     @property
     def database(self) -> str:
@@ -66,7 +67,7 @@ class Place:
             )
         known = getattr(self._local, "reader", None)
         if known is None or known[0] != os.getpid():  # a database must not be used across a fork
-            known = self._local.reader = (os.getpid(), Reader(self.database))
+            known = self._local.reader = (os.getpid(), open_log(self.home))
         return known[1]
 
     def beginning(self, run: int) -> RunCreated:
@@ -128,7 +129,7 @@ def inspect_spin(datastore_root: str | None = None) -> str:
         UserError: Nothing was spun there and kept.
     """
     home = find_home(datastore_root, is_named=datastore_root is None)
-    place = f"{home or os.path.abspath(datastore_root or STORE_DIRECTORY)}/spin"
+    place = f"{home or os.path.abspath(datastore_root or STORE_DIRECTORY)}/{SPIN_STORE}"
     if not os.path.isdir(place):
         raise UserError(
             f"Nothing that was spun is kept in {place}", hint="asyncflow spin FLOW.py STEP --persist"

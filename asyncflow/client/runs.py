@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from asyncflow.client.changing import edit_tags
 from asyncflow.client.code import MetaflowCode, code_of
 from asyncflow.client.html import rows_of
 from asyncflow.client.objects import Container, local_time
 from asyncflow.client.steps import Step
 from asyncflow.client.trigger import Trigger
 from asyncflow.events.rows import RunRow, TaskRow, TaskStatus
-from asyncflow.events.tagging import edit_tags
 from asyncflow.users import user_name
 
 if TYPE_CHECKING:

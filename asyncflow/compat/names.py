@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from asyncflow.compat.modules import DEEPER
+
 __all__ = ["MODULES", "home_of"]
 
 _CLIENT = {
     "DataArtifact": "asyncflow",
+    "MetaflowData": "asyncflow.client.data:RunData",
     "Flow": "asyncflow",
     "MetaflowCode": "asyncflow",
     "Metaflow": "asyncflow",
@@ -26,14 +29,19 @@ _CLIENT = {
 _EXCEPTIONS = {
     "MetaflowException": "asyncflow.errors:UserError",
     "CommandException": "asyncflow.errors:UserError",
+    "BadStepDecoratorException": "asyncflow.flow.errors:MisplacedDecoratorError",
+    "DuplicateStepDecoratorException": "asyncflow.flow.errors:DuplicateDecoratorError",
+    "ExternalCommandFailed": "asyncflow.errors:UserError",
     "InvalidDecoratorAttribute": "asyncflow.flow.errors:DecoratorAttributeError",
     "InvalidNextException": "asyncflow.flow.errors:InvalidNextError",
     "MetaflowDataMissing": "asyncflow.errors:StoreError",
+    "MetaflowExceptionWrapper": "asyncflow.flow.failure:CaughtFailure",
     "MetaflowInternalError": "asyncflow.errors:InternalError",
     "MetaflowInvalidPathspec": "asyncflow.client.errors:InvalidPathspec",
     "MetaflowNamespaceMismatch": "asyncflow.client.errors:NamespaceMismatch",
     "MetaflowNotFound": "asyncflow.client.errors:NoSuchObject",
     "MetaflowTaggingError": "asyncflow.events.tagging:TaggingError",
+    "MetaflowUnknownUser": "asyncflow.errors:UserError",
     "MissingInMergeArtifactsException": "asyncflow.flow.errors:MissingInMergeError",
     "MulticoreException": "asyncflow.worker.multicore:MulticoreError",
     "ParameterFieldFailed": "asyncflow.flow.errors:ParameterFieldError",
@@ -48,13 +56,14 @@ _CARD = {
 }
 
 MODULES: Mapping[str, Mapping[str, str]] = {
+    **DEEPER,
     "metaflow": {"__version__": "asyncflow", "S3": "asyncflow", "cards": "asyncflow"},
     "metaflow.cards": {},
     "metaflow.client": _CLIENT,
     "metaflow.client.core": _CLIENT,
     "metaflow.current": {"current": "asyncflow", "Current": "asyncflow.flow.current:Current"},
     "metaflow.decorators": {
-        "FlowDecorator": "asyncflow.flow.decorators.base:FlowDecorator",
+        "FlowDecorator": "asyncflow.flow.decorators.flow_level:FlowDecorator",
         "StepDecorator": "asyncflow.flow.decorators.base:StepDecorator",
     },
     "metaflow.events": {
@@ -68,11 +77,6 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow.metaflow_current": {"current": "asyncflow", "Current": "asyncflow.flow.current:Current"},
     "metaflow.user_configs": {},
     "metaflow.user_configs.config_options": {},
-    "metaflow.user_configs.config_parameters": {
-        "Config": "asyncflow",
-        "ConfigValue": "asyncflow",
-        "config_expr": "asyncflow",
-    },
     "metaflow.parameters": {"JSONType": "asyncflow", "Parameter": "asyncflow"},
     "metaflow.plugins": {},
     "metaflow.plugins.cards": {},
@@ -85,6 +89,9 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow.plugins.cards.card_modules.card": _CARD,
     "metaflow.plugins.cards.card_modules.components": {},
     "metaflow.plugins.cards.exception": {"CardNotPresentException": "asyncflow.client.errors:NoSuchObject"},
+    "metaflow.plugins.package_suffixes_mutator": {
+        "package_suffixes": "asyncflow.flow.packaged:package_suffixes"
+    },
     "metaflow.plugins.parallel_decorator": {},
     "metaflow.plugins.secrets": {"get_secret": "asyncflow.worker.secrets:get_secret"},
     "metaflow.runner": {"Runner": "asyncflow", "NBRunner": "asyncflow"},

@@ -29,7 +29,7 @@ from asyncflow.machine.events import Limits, RunStatus
 from asyncflow.runtime.clock import SystemClock
 from asyncflow.runtime.groups import first_of_ours
 from asyncflow.runtime.inbox import Inbox
-from asyncflow.runtime.session import Host, RunRequest, RunResult, drive_new, drive_on
+from asyncflow.runtime.session import Host, RunRequest, RunResult, drive_new, drive_on, remote_of
 from asyncflow.runtime.slots import SharedSlots, SlottedBackend
 from asyncflow.settings import apply_files
 from asyncflow.store.home import make_home
@@ -38,6 +38,7 @@ from asyncflow.store.layout import DATABASE, temporary_directory
 if TYPE_CHECKING:
     from asyncflow.backends.local import Stem, Zygote
     from asyncflow.events.sqlite_log import SqliteLog
+    from asyncflow.runtime.remote import RemoteHome
 
 __all__ = ["Engine"]
 
@@ -92,6 +93,7 @@ class Engine:
         self._leave = asyncio.Event()
         self._group: TaskGroup | None = None
         self._log: SqliteLog | None = None
+        self._remote: RemoteHome | None = None
         self._home = ""
         self._stems: dict[tuple[object, ...], Stem] = {}
         self._runs: dict[RunHandle, None] = {}
@@ -139,10 +141,11 @@ class Engine:
         try:
             async with (
                 SqliteLog(os.path.join(self._home, DATABASE)) as log,
+                remote_of(self._home, log, self._clock) as remote,
                 self._closing_stems(),
                 anyio.create_task_group() as group,
             ):
-                self._log, self._group = log, group
+                self._log, self._group, self._remote = log, group, remote
                 opened.set_result(None)
                 await self._leave.wait()
                 self._group = None
@@ -231,6 +234,7 @@ class Engine:
             raise EngineError(f"max_workers={max_workers} is less than 1", hint="Give 1 or more.")
         slots = self._limits.slots if max_workers is None else min(max_workers, self._limits.slots)
         return Asked(
+            home=self._home,
             tags=tags if isinstance(tags, str) else tuple(tags),  # type: ignore[arg-type]  # refused in words
             user=user,
             limits=self._limits._replace(slots=slots, keep_going=keep_going),
@@ -266,7 +270,13 @@ class Engine:
             return await self._stem(flow).zygote()
 
         return Host(
-            log=log, home=self._home, clock=self._clock, zygote=zygote, steer=handle._steer, share=share
+            log=log,
+            home=self._home,
+            clock=self._clock,
+            zygote=zygote,
+            steer=handle._steer,
+            share=share,
+            remote=self._remote,
         )
 
     async def _drive(

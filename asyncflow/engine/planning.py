@@ -35,6 +35,8 @@ class Asked:
     limits: Limits = Limits()
     isolation: str = "fork"
     async_workers: int = 1
+    home: str = ""
+    """The store's directory."""
 
 
 @record
@@ -206,8 +208,17 @@ def _request(
         environment=graph.environment(),
         isolation=asked.isolation,
         async_workers=asked.async_workers,
+        **_places(graph, asked.home),
         **more,
     )
+
+
+def _places(graph: FlowGraph, home: str) -> dict[str, Any]:  # Any: arguments of RunRequest by name
+    if all(info.place is None for info in graph.steps.values()):
+        return {}
+    from asyncflow.runtime.places import gangs_of, places_of  # only for flows that have such steps
+
+    return {"places": places_of(graph, home, {}), "gangs": gangs_of(graph)}
 
 
 def _with_this_machine(limits: Limits) -> Limits:

@@ -75,7 +75,7 @@ _KINDS: tuple[_Kind, ...] = (
     _Kind(3, 1, ev.TaskCreated),
     _Kind(4, 1, ev.TaskCloned),
     _Kind(5, 1, ev.AttemptLaunched),
-    _Kind(6, 1, ev.AttemptStarted),
+    _Kind(6, 2, ev.AttemptStarted),
     _Kind(7, 2, ev.AttemptSucceeded),
     _Kind(8, 1, ev.AttemptFailed),
     _Kind(9, 1, ev.AttemptLost),
@@ -92,6 +92,7 @@ _KINDS: tuple[_Kind, ...] = (
     _Kind(20, 1, ev.FactIgnored),
     _Kind(21, 1, ev.PermitsGranted),
     _Kind(22, 1, ev.PermitsReturned),
+    _Kind(23, 1, ev.AttemptPending),
 )
 
 
@@ -249,6 +250,7 @@ _CONVERT: dict[
     "tuple[tuple[int, int], ...]": None,
     "tuple[tuple[int, int], ...] | None": None,
     "Mapping[str, Any]": _thaw,
+    "Mapping[str, str]": _thaw,
     "ManifestKey": _manifest_key,
     "ManifestKey | None": _optional(_manifest_key),
     "Limits": _named(ev.Limits, len(ev.Limits._fields)),

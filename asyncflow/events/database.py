@@ -25,7 +25,7 @@ __all__ = [
     "transaction",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Grows with each file in sql/migrations."""
 
 PATIENCE_S = 60.0

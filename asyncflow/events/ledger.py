@@ -14,7 +14,7 @@ from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, 
 from asyncflow.events.views import Changes, RunView
 from asyncflow.records import fields
 
-__all__ = ["VIEWS", "Ledger", "read_batches", "rebuild_views", "refold", "write_changes"]
+__all__ = ["VIEWS", "Ledger", "load_run", "read_batches", "rebuild_views", "refold", "write_changes"]
 
 
 VIEWS = ("runs", "tasks", "attempts", "artifacts", "tags", "metadata")
@@ -110,7 +110,7 @@ class Ledger:
         view = self._views.get(run)
         if view is None:
             view = self._views[run] = RunView(
-                _load_run(self.db, run) if next_seq else None, _task_loader(self.db, run)
+                load_run(self.db, run) if next_seq else None, _task_loader(self.db, run)
             )
         return view
 
@@ -220,7 +220,8 @@ def _write_all(
         db.executemany(statement(name), values)
 
 
-def _load_run(db: sqlite3.Connection, run: int) -> RunRow | None:
+def load_run(db: sqlite3.Connection, run: int) -> RunRow | None:
+    """Return what a list of runs shows of a run, as recorded; None if there is none of that id."""
     row = db.execute(statement("run"), (run,)).fetchone()
     return RunRow(*row) if row else None
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from asyncflow.events.database import statement, transaction
 from asyncflow.events.lease import is_alive, leases
 
-__all__ = ["known_runs", "living_since", "needed_runs", "remove_run"]
+__all__ = ["forget_run", "known_runs", "living_since", "needed_runs", "remove_run"]
 
 _TABLES = (
     "batches",
@@ -21,6 +21,7 @@ _TABLES = (
     "tag_edits",
     "metadata",
     "requests",
+    "mirrored",
     "leases",
 )
 
@@ -67,6 +68,11 @@ def remove_run(db: sqlite3.Connection, run: int) -> bool:
             return False
         if db.execute(statement("needs_run"), (run, run)).fetchone() is not None:
             return False
-        for table in _TABLES:
-            db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
+        forget_run(db, run)
     return True
+
+
+def forget_run(db: sqlite3.Connection, run: int, *, tables: Sequence[str] = _TABLES) -> None:
+    """Remove a run's rows, inside a write transaction, whoever needs it."""
+    for table in tables:
+        db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))

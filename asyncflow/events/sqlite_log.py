@@ -25,8 +25,11 @@ from anyio.abc import TaskGroup, TaskStatus
 from asyncflow.errors import AsyncflowError, StoreError
 from asyncflow.events import lease, requests
 from asyncflow.events.codec import Recorded
-from asyncflow.events.database import open_writer, patiently, store_error, transaction
-from asyncflow.events.ledger import Ledger
+from asyncflow.events.database import open_writer, patiently, statement, store_error, transaction
+from asyncflow.events.ledger import Ledger, load_run
+from asyncflow.events.position import Position, Snapshot, position_of, put_position, raw_batches
+from asyncflow.events.rows import TagRow
+from asyncflow.events.tagging import edit_in
 from asyncflow.machine.events import Event
 from asyncflow.records import field, record
 
@@ -107,6 +110,33 @@ class SqliteLog:
     async def create_run_id(self) -> int:
         """Return a run id that no run of this store has or had. Cancellation: an id may be lost."""
         return await self._write(lambda ledger: ledger.new_run_id())
+
+    async def take_run_id(self, run: int) -> None:
+        """Note that a run id is taken, so that `create_run_id` goes on behind it. Raises StoreError."""
+        await self._write(lambda ledger: ledger.db.execute(statement("raise_run_id"), (run,)))
+
+    async def position(self, run: int) -> Position:
+        """Return how far a run's log here and its pieces in the bucket are the same."""
+        return await self._read(lambda ledger: position_of(ledger.db, run))
+
+    async def put_position(self, run: int, position: Position) -> None:
+        """Note how far a run's log here and its pieces in the bucket are the same. Raises StoreError."""
+        await self._write(lambda ledger: put_position(ledger.db, run, position))
+
+    async def snapshot(self, run: int, after: int, *, most: int = 1000) -> Snapshot:
+        """Return at most so many of a run's batches from event number `after` on, and what a list shows of it."""
+        return await self._read(
+            lambda ledger: Snapshot(raw_batches(ledger.db, run, after, most), load_run(ledger.db, run))
+        )
+
+    async def tags(self, run: int) -> Sequence[TagRow]:
+        """Return a run's tags, the user's first."""
+        rows = await self._read(lambda ledger: ledger.db.execute(statement("tags"), (run,)).fetchall())
+        return [TagRow(*row) for row in rows]
+
+    async def edit_tags(self, run: int, *, add: Sequence[str], remove: Sequence[str], by: str) -> None:
+        """Put tags on a run, and take others off. Raises TaggingError, StoreError; then nothing was changed."""
+        await self._write(lambda ledger: edit_in(ledger.db, run, add, remove, by))
 
     async def acquire_lease(self, run: int) -> None:
         """Become the run's driver, or stay it.

@@ -10,7 +10,7 @@ from contextlib import closing
 from asyncflow.errors import UserError
 from asyncflow.events.database import open_writer, statement, store_error, transaction
 
-__all__ = ["MOST_TAGS", "TaggingError", "edit_tags"]
+__all__ = ["MOST_TAGS", "TaggingError", "edit_in", "edit_tags"]
 
 MOST_TAGS = 50
 """How many tags of its user a run may have."""
@@ -46,6 +46,11 @@ def edit_tags(path: str, run: int, *, add: Iterable[str] = (), remove: Iterable[
                 _edit(db, run, added, removed, by)
         except sqlite3.Error as error:
             raise store_error(error, path, f"The tags of run {run} were not changed") from error
+
+
+def edit_in(db: sqlite3.Connection, run: int, add: Iterable[str], remove: Iterable[str], by: str) -> None:
+    """Do as `edit_tags`, inside a write transaction. Raises TaggingError."""
+    _edit(db, run, _checked(add), _checked(remove), by)
 
 
 def _edit(db: sqlite3.Connection, run: int, add: list[str], remove: list[str], by: str) -> None:

@@ -20,7 +20,10 @@ from asyncflow.machine import events as ev
 from asyncflow.machine.outcome import ArtifactRef, ErrorInfo, Usage
 from asyncflow.records import field, record
 
-__all__ = ["Changes", "RunView"]
+__all__ = ["PENDING", "Changes", "RunView"]
+
+PENDING = "pending: "
+"""What the place of a task begins with that waits for its platform; then comes why."""
 
 
 @record(frozen=False, kw_only=False)
@@ -128,9 +131,17 @@ class RunView:
         task.started_at = event.at
         task.pid = event.pid
         task.place = _clean(event.where)
+        for name, value in event.metadata.items():
+            row = MetadataRow(task.run, task.task, _clean(name), _clean(str(value)), event.at)
+            self._changes.metadata.append(row)
         run = self._run
         if run is not None and run.started_at is None:
             run.started_at = event.at
+
+    def _attempt_pending(self, event: ev.AttemptPending) -> None:
+        task = self._task(event.task)
+        if task is not None:
+            task.place = f"{PENDING}{_clean(event.why)}"
 
     def _attempt_succeeded(self, event: ev.AttemptSucceeded) -> None:
         task = self._task(event.task)
@@ -319,6 +330,7 @@ class RunView:
         ev.TaskCloned: _task_cloned,
         ev.AttemptLaunched: _attempt_launched,
         ev.AttemptStarted: _attempt_started,
+        ev.AttemptPending: _attempt_pending,
         ev.AttemptSucceeded: _attempt_succeeded,
         ev.AttemptFailed: _attempt_failed,
         ev.AttemptLost: _attempt_lost,

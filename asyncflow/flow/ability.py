@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from asyncflow.errors import UserError
-from asyncflow.flow.decorators.compute import Batch, Kubernetes
 from asyncflow.flow.decorators.flow_level import flow_decorators_of
 from asyncflow.flow.decorators.packages import Conda, CondaBase, Pypi, PypiBase
 from asyncflow.flow.graph import FlowGraph, StepInfo
@@ -35,7 +34,6 @@ def check_ability(graph: FlowGraph, *, environment: str | None = None) -> None:
         (os.environ[name] for name in ENVIRONMENT_VARIABLES if os.environ.get(name)), None
     )
     for info in graph.steps.values():
-        _check_place(info)
         if chosen != "local":
             _check_packages(info)
     base = next(
@@ -43,18 +41,6 @@ def check_ability(graph: FlowGraph, *, environment: str | None = None) -> None:
     )
     if chosen != "local" and base is not None and not base.disabled and (base.packages or base.python):
         raise _no_packages(f"Flow {graph.name}", base.name, graph.where, "")
-
-
-def _check_place(info: StepInfo) -> None:
-    for decorator in info.decorators:
-        if isinstance(decorator, Kubernetes | Batch):
-            where = "Kubernetes" if isinstance(decorator, Kubernetes) else "AWS Batch"
-            raise NotThereError(
-                f"Step {info.name} has @{decorator.name}, and this release has no backend for {where}",
-                where=info.where,
-                source=info.source,
-                hint=f"Leave @{decorator.name} out to run the step on this machine; @resources says what it needs.",
-            )
 
 
 def _check_packages(info: StepInfo) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from asyncflow.flow.decorators.base import StepDecorator
 from asyncflow.flow.decorators.builtin import Catch, Environment, Resources, Retry, Timeout
 from asyncflow.flow.decorators.limits import Concurrency, RateLimit
+from asyncflow.flow.decorators.places import place_of
 from asyncflow.machine import graph as machine
 from asyncflow.machine.graph import Transition
 from asyncflow.records import field, record
@@ -132,6 +133,11 @@ class StepInfo:
         """`file:line` of its `self.next`."""
         return f"{self.file}:{self.next_line or self.line}"
 
+    @property
+    def place(self) -> StepDecorator | None:
+        """The decorator that says where the step runs; None: on this machine. Raises DuplicateDecoratorError."""
+        return place_of(self.decorators, step=self.name, where=self.where)
+
     def decorator(self, kind: type[Any]) -> Any:  # Any: an instance of kind, or None
         """Return the step's decorator of this class, or None."""
         return next((item for item in self.decorators if isinstance(item, kind)), None)
@@ -197,21 +203,23 @@ class FlowGraph:
 def _node(flow: str, info: StepInfo) -> machine.StepNode:
     retry, timeout = info.decorator(Retry), info.decorator(Timeout)
     resources = info.decorator(Resources)
+    is_remote = info.place is not None
     return machine.StepNode(
         name=info.name,
         transition=info.transition or Transition.END,
         next=info.targets,
         closes=info.closes,
-        retry=machine.RetryPolicy() if retry is None else retry.policy(),
+        retry=machine.RetryPolicy() if retry is None else retry.policy(is_remote=is_remote),
         catches=info.decorator(Catch) is not None,
         timeout_s=None if timeout is None else timeout.timeout_s,
-        resources=machine.Resources() if resources is None else resources.counted(),
+        resources=machine.Resources() if resources is None or is_remote else resources.counted(),
         permits=tuple(
             item.permit(flow, info.name)
             for item in info.decorators
             if isinstance(item, Concurrency | RateLimit)
         ),
         is_async=info.is_async,
+        is_remote=is_remote,
     )
 
 

@@ -24,7 +24,7 @@ from asyncflow.flow.errors import (
 from asyncflow.flow.parameters import Parameter, parameters_of
 from asyncflow.flow.steps import mark_of, steps_of
 
-__all__ = ["FlowMutator", "MutableFlow", "MutableStep", "StepMutator", "mutate", "pre_mutate"]
+__all__ = ["FlowMutator", "MutableFlow", "MutableStep", "StepMutator", "mutate", "mutators_of", "pre_mutate"]
 
 _FLOW = "__asyncflow_mutators__"
 _STEP = "__asyncflow_step_mutators__"
@@ -87,6 +87,13 @@ def mutate(flow_class: type) -> None:
     """Let the flow's mutators do what comes last; once a class."""
     _let(flow_class, "pre_mutate")
     _let(flow_class, "mutate")
+
+
+def mutators_of(flow_class: type) -> list[Any]:  # Any: what users' classes made
+    """Return the flow's mutators and those of its steps, made when they are first asked for."""
+    if _MADE not in flow_class.__dict__:
+        setattr(flow_class, _MADE, _instances(flow_class))
+    return [mutator for mutator, _ in flow_class.__dict__[_MADE]]
 
 
 class MutableStep:
@@ -305,8 +312,7 @@ def _let(flow_class: type, hook: str) -> None:
         return
     setattr(flow_class, _DONE, (*done, hook))
     mutable = MutableFlow(flow_class, is_early=hook == "pre_mutate")
-    if _MADE not in flow_class.__dict__:
-        setattr(flow_class, _MADE, _instances(flow_class))
+    mutators_of(flow_class)
     for mutator, step in flow_class.__dict__[_MADE]:
         getattr(mutator, hook)(mutable if step is None else MutableStep(mutable, step))
 

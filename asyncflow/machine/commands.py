@@ -35,6 +35,8 @@ class Launch:
     max_retries: int = 0
     is_async: bool = False
     """The step shares an event loop with others of its kind."""
+    memory_factor: float = 1.0
+    """How much more memory a remote attempt is to ask for than its step says."""
 
 
 @record

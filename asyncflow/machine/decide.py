@@ -14,6 +14,7 @@ from typing import Any
 from asyncflow.machine.commands import Command, Launch, Stop
 from asyncflow.machine.events import (
     AttemptLaunched,
+    AttemptPending,
     AttemptStarted,
     AttemptTimedOut,
     Event,
@@ -33,6 +34,7 @@ from asyncflow.machine.facts import (
     TaskStopRequested,
     TimerFired,
     WorkerLost,
+    WorkerPending,
     WorkerReported,
     WorkerStarted,
 )
@@ -135,7 +137,8 @@ def _ignore(turn: TurnUnderWay, fact: Fact, why: str) -> None:
 
 
 def _current_task(
-    turn: TurnUnderWay, fact: WorkerStarted | WorkerReported | WorkerLost | AttemptAdopted
+    turn: TurnUnderWay,
+    fact: WorkerStarted | WorkerPending | WorkerReported | WorkerLost | AttemptAdopted,
 ) -> TaskState | None:
     """Return the task if the fact speaks of its attempt in flight; else record that it is ignored."""
     task = turn.state.tasks.get(fact.attempt.task)
@@ -163,8 +166,19 @@ def _worker_started(turn: TurnUnderWay, fact: WorkerStarted) -> None:
             number=task.number,
             where=fact.where,
             pid=fact.pid,
+            metadata=fact.metadata,
         )
     )
+
+
+def _worker_pending(turn: TurnUnderWay, fact: WorkerPending) -> None:
+    task = _current_task(turn, fact)
+    if task is None:
+        return
+    if task.is_started:
+        _ignore(turn, fact, "the attempt has started already")
+        return
+    turn.emit(AttemptPending(at=turn.at, cause=turn.cause, task=task.id, number=task.number, why=fact.why))
 
 
 def _attempt_adopted(turn: TurnUnderWay, fact: AttemptAdopted) -> None:
@@ -195,6 +209,7 @@ _RULES: dict[type, Callable[[TurnUnderWay, Any], None]] = {  # Any: each rule ta
     RunRequested: begin_run,
     DriverStarted: change_driver,
     WorkerStarted: _worker_started,
+    WorkerPending: _worker_pending,
     AttemptAdopted: _attempt_adopted,
     WorkerReported: _worker_reported,
     WorkerLost: _worker_lost,
@@ -236,6 +251,7 @@ def _launch(state: RunState, task: TaskState) -> Launch:
         timeout_s=node.timeout_s,
         max_retries=node.retry.times,
         is_async=node.is_async,
+        memory_factor=node.retry.memory_factor**task.ooms,
     )
 
 

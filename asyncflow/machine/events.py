@@ -19,6 +19,7 @@ __all__ = [
     "AttemptFailed",
     "AttemptLaunched",
     "AttemptLost",
+    "AttemptPending",
     "AttemptStarted",
     "AttemptSucceeded",
     "AttemptTimedOut",
@@ -79,6 +80,10 @@ class Limits(NamedTuple):
     """`--max-num-splits`. None: no cap."""
     async_slots: int = 1000
     """`--max-async`: attempts of async steps at the same time."""
+    remote_slots: int = 1000
+    """Attempts on other platforms at the same time."""
+    most_losses: int = 100
+    """`--spot-retries`: how often a task may lose its attempt through no fault of its own before that is a failure."""
 
 
 @record
@@ -174,6 +179,19 @@ class AttemptStarted:
     number: int
     where: str
     pid: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the platform calls things: `kubernetes-pod-name`, `aws-batch-job-id`, ..."""
+
+
+@record
+class AttemptPending:
+    """The attempt waits for its platform, which says why. Changes nothing; for readers."""
+
+    at: float
+    cause: int
+    task: int
+    number: int
+    why: str
 
 
 @record
@@ -393,4 +411,5 @@ Event = (
     | FactIgnored
     | PermitsGranted
     | PermitsReturned
+    | AttemptPending
 )

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from asyncflow.machine import events as ev
-from asyncflow.machine.graph import Graph
+from asyncflow.machine.graph import Graph, Pool
 from asyncflow.machine.ids import Frame, ManifestKey
+from asyncflow.machine.outcome import OUT_OF_MEMORY
 from asyncflow.machine.state import (
     CloneKey,
     CloneSource,
@@ -174,6 +175,7 @@ def _attempt_failed(state: RunState, event: ev.AttemptFailed) -> None:
     else:
         task.failures += 1
         task.last_error = event.error
+        task.ooms += event.error.type == OUT_OF_MEMORY
 
 
 def _attempt_lost(state: RunState, event: ev.AttemptLost) -> None:
@@ -363,8 +365,11 @@ def _end_attempt(state: RunState, task: TaskState) -> None:
 
 
 def _use(state: RunState, step: str, sign: int) -> None:
-    if state.graph.steps[step].is_async:
+    pool = state.graph.steps[step].pool
+    if pool is Pool.ASYNC:
         state.running_async += sign
+    elif pool is Pool.REMOTE:
+        state.running_remote += sign
     needs = state.needs[step]
     if not any(needs):
         return

@@ -23,6 +23,7 @@ __all__ = [
     "TaskStopRequested",
     "TimerFired",
     "WorkerLost",
+    "WorkerPending",
     "WorkerReported",
     "WorkerStarted",
 ]
@@ -64,6 +65,18 @@ class WorkerStarted:
     where: str
     """`host` or pod or job name."""
     pid: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the platform calls things, recorded for readers."""
+
+
+@record
+class WorkerPending:
+    """The backend has asked for the attempt's worker, and says why there is none yet."""
+
+    at: float
+    attempt: Attempt
+    why: str
+    """For people: `Unschedulable: 0/3 nodes are available`."""
 
 
 @record
@@ -95,6 +108,10 @@ class WorkerLost:
     """As waitpid tells it: negative for a signal. None: unknown."""
     is_our_fault: bool = False
     """True when the driver or zygote died, or the platform evicted it: does not use up a retry."""
+    kind: str = "asyncflow.WorkerLost"
+    """What the error is called if this is a failure: for `@retry(on=...)`, and for people."""
+    is_retryable: bool = True
+    """False where another try cannot help: an image that is not there, a size no machine has."""
 
 
 @record
@@ -167,6 +184,7 @@ Fact = (
     RunRequested
     | DriverStarted
     | WorkerStarted
+    | WorkerPending
     | AttemptAdopted
     | WorkerReported
     | WorkerLost

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from asyncflow.records import field, record
 
-__all__ = ["Graph", "Permit", "Resources", "RetryPolicy", "StepNode", "Transition"]
+__all__ = ["Graph", "Permit", "Pool", "Resources", "RetryPolicy", "StepNode", "Transition"]
 
 
 class Transition(StrEnum):
@@ -28,6 +28,17 @@ class Transition(StrEnum):
     """No next step."""
 
 
+class Pool(StrEnum):
+    """What kind of slot an attempt takes."""
+
+    PROCESS = "process"
+    """A process of its own on this machine."""
+    ASYNC = "async"
+    """A coroutine on the event loop of a worker."""
+    REMOTE = "remote"
+    """A job on another platform."""
+
+
 @record
 class RetryPolicy:
     """When and how often a failed attempt is tried again."""
@@ -44,6 +55,8 @@ class RetryPolicy:
     """Share of the wait, 0..1, that is spread (deterministically, by task and attempt) to keep retries apart."""
     on: tuple[str, ...] = ()
     """Dotted names of exception classes worth a retry (subclasses count). Empty means every failure."""
+    memory_factor: float = 1.0
+    """By how much the memory that a remote attempt asks for grows with each attempt that ran out of it."""
 
 
 @record
@@ -92,6 +105,15 @@ class StepNode:
     """What each attempt needs beside a slot: @concurrency, @rate_limit."""
     is_async: bool = False
     """A coroutine that shares a worker's event loop: it takes an async slot, not a process."""
+    is_remote: bool = False
+    """Runs on another platform: it takes a remote slot, whatever kind it is of, and nothing of this machine."""
+
+    @property
+    def pool(self) -> Pool:
+        """What kind of slot its attempts take."""
+        if self.is_remote:
+            return Pool.REMOTE
+        return Pool.ASYNC if self.is_async else Pool.PROCESS
 
 
 @record
@@ -156,10 +178,12 @@ def _node_to_data(node: StepNode) -> dict[str, Any]:
             "max_delay_s": retry.max_delay_s,
             "jitter": retry.jitter,
             "on": list(retry.on),
+            "memory_factor": retry.memory_factor,
         },
         "resources": {"cpu": needs.cpu, "memory_mb": needs.memory_mb, "gpu": needs.gpu},
         "permits": [list(permit) for permit in node.permits],
         "is_async": node.is_async,
+        "is_remote": node.is_remote,
     }
 
 
@@ -179,8 +203,10 @@ def _node_from_data(data: Mapping[str, Any]) -> StepNode:
             max_delay_s=retry["max_delay_s"],
             jitter=retry["jitter"],
             on=tuple(retry["on"]),
+            memory_factor=retry.get("memory_factor", 1.0),
         ),
         resources=Resources(cpu=needs["cpu"], memory_mb=needs["memory_mb"], gpu=needs["gpu"]),
         permits=tuple(Permit(*item[:3]) for item in data.get("permits", ())),
         is_async=data.get("is_async", False),
+        is_remote=data.get("is_remote", False),
     )

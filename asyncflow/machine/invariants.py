@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncflow.machine.events import RunStatus
-from asyncflow.machine.graph import Transition
+from asyncflow.machine.graph import Pool, Transition
 from asyncflow.machine.state import (
     Needs,
     RunState,
@@ -70,9 +70,11 @@ def _queue_problems(state: RunState) -> Iterator[str]:
 
 def _capacity_problems(state: RunState) -> Iterator[str]:
     used = [0, 0, 0]
-    are_async = sum(1 for task_id in state.running if state.node_of(state.tasks[task_id]).is_async)
-    if are_async != state.running_async:
-        yield f"running async tasks are {are_async}, counted are {state.running_async}"
+    pools = [state.node_of(state.tasks[task_id]).pool for task_id in state.running]
+    counted = [(Pool.ASYNC, state.running_async), (Pool.REMOTE, state.running_remote)]
+    for pool, count in counted:
+        if pools.count(pool) != count:
+            yield f"running {pool} tasks are {pools.count(pool)}, counted are {count}"
     for task_id in state.running:
         for place, amount in enumerate(needs_of(state.node_of(state.tasks[task_id]))):
             used[place] += amount

@@ -7,7 +7,11 @@ from typing import NamedTuple
 from asyncflow.machine.ids import ManifestKey
 from asyncflow.records import record
 
-__all__ = ["ArtifactRef", "ErrorInfo", "Failed", "Outcome", "Succeeded", "Usage"]
+__all__ = ["OUT_OF_MEMORY", "ArtifactRef", "ErrorInfo", "Failed", "Outcome", "Succeeded", "Usage"]
+
+
+OUT_OF_MEMORY = "asyncflow.OutOfMemory"
+"""What the error of an attempt is called that ran out of its memory."""
 
 
 class ArtifactRef(NamedTuple):

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from asyncflow.machine.events import Limits, RunStatus, StopReason
-from asyncflow.machine.graph import Graph, Permit, StepNode, Transition
+from asyncflow.machine.graph import Graph, Permit, Pool, StepNode, Transition
 from asyncflow.machine.ids import Frame, ManifestKey
 from asyncflow.machine.outcome import ErrorInfo
 from asyncflow.records import field, record
@@ -106,6 +106,8 @@ class TaskState:
     wake_at: float | None = None
     deadline: float | None = None
     force_at: float | None = None
+    ooms: int = 0
+    """Attempts that ran out of memory."""
 
 
 @record(frozen=False, kw_only=False)
@@ -192,7 +194,9 @@ class RunState:
     running: dict[int, None] = field(default_factory=dict[int, None])
     """Tasks with an attempt in flight, in order of launch."""
     running_async: int = 0
-    """How many of them are of async steps."""
+    """How many of them take an async slot."""
+    running_remote: int = 0
+    """How many of them take a remote slot."""
     used: Needs = Needs()
     granted: dict[str, int] = field(default_factory=dict[str, int])
     """Permits the run holds, by `Permit.id`: for attempts at a time those in use, too; for starts those unused."""
@@ -233,6 +237,16 @@ class RunState:
                 if node.transition is Transition.FOREACH and name in node.next
             )
             for name in self.permits
+        }
+
+    def free_slots(self) -> dict[Pool, int]:
+        """Return how many slots are free, for each kind; below zero when the limits were lowered."""
+        limits = self.limits
+        local = len(self.running) - self.running_async - self.running_remote
+        return {
+            Pool.PROCESS: limits.slots - local,
+            Pool.ASYNC: limits.async_slots - self.running_async,
+            Pool.REMOTE: limits.remote_slots - self.running_remote,
         }
 
     def free_permits(self, permit: Permit) -> int:

@@ -15,7 +15,7 @@ import anyio
 
 from asyncflow.runtime.clock import SystemClock
 from asyncflow.runtime.groups import first_of_ours
-from asyncflow.runtime.session import Host, Observer, RunRequest, RunResult, drive_new, drive_on
+from asyncflow.runtime.session import Host, Observer, RunRequest, RunResult, drive_new, drive_on, remote_of
 from asyncflow.runtime.signals import watch_signals
 from asyncflow.store.layout import DATABASE
 
@@ -78,8 +78,9 @@ async def _hosted(home: str, zygote: Zygote) -> AsyncGenerator[Host]:
     async def given() -> Zygote:
         return zygote
 
-    async with SqliteLog(os.path.join(home, DATABASE)) as log:
-        yield Host(log=log, home=home, clock=SystemClock(), zygote=given, steer=watch_signals)
+    clock = SystemClock()
+    async with SqliteLog(os.path.join(home, DATABASE)) as log, remote_of(home, log, clock) as remote:
+        yield Host(log=log, home=home, clock=clock, zygote=given, steer=watch_signals, remote=remote)
 
 
 def _run_loop(main: Callable[[], Coroutine[Any, Any, RunResult]]) -> RunResult:

@@ -52,6 +52,7 @@ def _spec(run: int, launch: Launch) -> TaskSpec:
         timeout_s=launch.timeout_s,
         max_retries=launch.max_retries,
         is_async=launch.is_async,
+        memory_factor=launch.memory_factor,
     )
 
 

@@ -19,7 +19,7 @@ from asyncflow.flow.parse import parse_flow
 from asyncflow.machine.commands import Command
 from asyncflow.machine.events import Event, Limits, RunStatus
 from asyncflow.machine.evolve import fold
-from asyncflow.machine.facts import CancelRequested, DriverStarted, Fact, RunRequested
+from asyncflow.machine.facts import CancelRequested, DriverStarted, Fact, RunRequested, WorkerLost
 from asyncflow.machine.graph import Graph
 from asyncflow.machine.ids import Attempt, ManifestKey
 from asyncflow.machine.state import CloneKey, CloneSource, RunState
@@ -28,18 +28,24 @@ from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.driver import Driver
 from asyncflow.runtime.inbox import Inbox
 from asyncflow.runtime.lease import held_lease, keep_lease
-from asyncflow.store.layout import run_directory
+from asyncflow.store.layout import remote_path, run_directory
 from asyncflow.worker.spec import RunSpec
 
 if TYPE_CHECKING:
     from asyncflow.backends.local import Zygote
     from asyncflow.events.sqlite_log import SqliteLog
+    from asyncflow.runtime.elsewhere import OpenPlace
     from asyncflow.runtime.limits import Limiter
+    from asyncflow.runtime.mirror import Mirror
+    from asyncflow.runtime.places import Place
+    from asyncflow.runtime.remote import RemoteHome
 
-__all__ = ["Host", "Observer", "RunRequest", "RunResult", "drive_new", "drive_on"]
+__all__ = ["Host", "Observer", "RunRequest", "RunResult", "drive_new", "drive_on", "remote_of"]
 
 CLOSE_S = 20.0
 """Longest wait for the backend to end what still runs, seconds."""
+CLOSE_ELSEWHERE_S = 60.0
+"""The same, where jobs of other platforms are to be ended."""
 
 
 class Observer(LogSink, Protocol):
@@ -78,8 +84,16 @@ class RunRequest:
     isolation: str = "fork"
     async_workers: int = 1
     """How many processes share the tasks of async steps."""
+    most_log_bytes: int | None = None
+    """How much of each stream of an attempt is kept. None: everything."""
     in_front: Callable[[Backend], Backend] = lambda backend: backend
     """Puts something in front of the run's backend. By default nothing."""
+    places: tuple[Place, ...] = ()
+    """Where the steps run that do not run on this machine."""
+    gangs: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Steps that run as gangs, and the split that opens each."""
+    package_suffixes: tuple[str, ...] = ()
+    """Of files that are packed with the flow's code for workers elsewhere, besides the usual ones."""
     clones_only: bool = False
     """Take over what can be taken over, launch nothing, and end."""
     cache: str | None = None
@@ -108,6 +122,39 @@ class Host:
     """Runs beside the driver, which cancels it at the end; may ask things of the run, as signals do."""
     share: Callable[[Backend, Inbox], Backend] = lambda backend, inbox: backend
     """Puts what runs share in front of a run's backend. By default they share nothing."""
+    remote: RemoteHome | None = None
+    """The bucket that the home stands for; None: the home is the store itself."""
+
+    @asynccontextmanager
+    async def held(self, run: int) -> AsyncGenerator[Mirror | None]:
+        """Be a run's only driver; yields what copies it to the bucket, if the store is in one.
+
+        Raises:
+            RunIsElsewhere: A living process drives the run.
+            StoreError: The store cannot be written.
+        """
+        async with held_lease(self.log, run):
+            if self.remote is None:
+                yield None
+                return
+            async with self.remote.held(run) as mirror:
+                yield mirror
+
+
+@asynccontextmanager
+async def remote_of(home: str, log: SqliteLog, clock: Clock) -> AsyncGenerator[RemoteHome | None]:
+    """Open the bucket that a home stands for; None: the home is the store itself.
+
+    Raises:
+        StoreError: The bucket cannot be reached.
+    """
+    if not os.path.exists(remote_path(home)):  # noqa: ASYNC240 - one stat
+        yield None
+        return
+    from asyncflow.runtime.remote import opened_remote  # for those who have a bucket
+
+    async with opened_remote(home, log, clock) as remote:
+        yield remote
 
 
 async def drive_new(request: RunRequest, host: Host, observer: Observer) -> RunResult:
@@ -119,8 +166,8 @@ async def drive_new(request: RunRequest, host: Host, observer: Observer) -> RunR
     Cancellation:
         What runs is killed; what is recorded stands, and the run can be resumed.
     """
-    run = await _new_run_id(host.log, host.home)
-    async with held_lease(host.log, run):
+    run = await _new_run_id(host)
+    async with _opened_places(request, host, run) as platforms, host.held(run) as mirror:
         key = await anyio.to_thread.run_sync(_write_parameters, request, host.home, run)
         observer.registered(run)
         state = RunState(graph=request.graph, clones=request.clones)
@@ -138,15 +185,17 @@ async def drive_new(request: RunRequest, host: Host, observer: Observer) -> RunR
         facts: list[Fact] = [first]
         if request.clones_only:
             facts.append(CancelRequested(at=first.at, by="--clone-only", force=True))
-        session = _Session(host=host, observer=observer, request=request)
+        session = _Session(host=host, observer=observer, request=request, mirror=mirror, platforms=platforms)
         return await session.drive(spec, state, lambda attempts: facts)
 
 
-async def _new_run_id(log: SqliteLog, home: str) -> int:
+async def _new_run_id(host: Host) -> int:
     """Return a run id of which nothing is in the store, even when the database that knew of it was lost."""
-    run = await log.create_run_id()
-    while os.path.exists(run_directory(home, run)):  # noqa: ASYNC240 - one stat
-        run = await log.create_run_id()
+    if host.remote is not None:
+        return await host.remote.new_run_id()
+    run = await host.log.create_run_id()
+    while os.path.exists(run_directory(host.home, run)):  # noqa: ASYNC240 - one stat
+        run = await host.log.create_run_id()
     return run
 
 
@@ -160,7 +209,7 @@ async def drive_on(request: RunRequest, run: int, host: Host, observer: Observer
     Cancellation:
         As of `drive_new`.
     """
-    async with held_lease(host.log, run):
+    async with _opened_places(request, host, run) as platforms, host.held(run) as mirror:
         observer.registered(run)
         state = fold(request.graph, await host.log.read(run), request.clones)
         if state.is_over:
@@ -171,8 +220,25 @@ async def drive_on(request: RunRequest, run: int, host: Host, observer: Observer
         started = DriverStarted(
             at=host.clock.now(), host=os.uname().nodename, pid=os.getpid(), limits=request.limits
         )
-        session = _Session(host=host, observer=observer, request=request)
+        session = _Session(host=host, observer=observer, request=request, mirror=mirror, platforms=platforms)
         return await session.drive(spec, state, lambda adopted: [started, *adopted])
+
+
+@asynccontextmanager
+async def _opened_places(request: RunRequest, host: Host, run: int) -> AsyncGenerator[Sequence[OpenPlace]]:
+    """Open the platforms on which steps run; nothing is recorded of a run whose platform cannot be used.
+
+    Raises:
+        UserError: A platform's configuration is wrong.
+        PlatformError: A platform does not answer.
+    """
+    if not request.places:
+        yield ()
+        return
+    from asyncflow.runtime.elsewhere import opened  # only for flows that have such steps
+
+    async with opened(request, host, run) as places:
+        yield places
 
 
 @record
@@ -180,6 +246,10 @@ class _Session:
     host: Host
     observer: Observer
     request: RunRequest
+    mirror: Mirror | None = None
+    """Copies the run to a bucket; None: the store is in none."""
+    platforms: Sequence[OpenPlace] = ()
+    """Open platforms for steps that run elsewhere."""
 
     async def drive(
         self, spec: RunSpec, state: RunState, begin: Callable[[Sequence[Fact]], list[Fact]]
@@ -190,7 +260,7 @@ class _Session:
         status: RunStatus | None = None
         async with (
             _permits(state, spec) as limiter,
-            self._backend(spec, inbox) as backend,
+            self._backend(spec, state, inbox) as backend,
             anyio.create_task_group() as keepers,
         ):
             driver = Driver(
@@ -198,20 +268,30 @@ class _Session:
                 log=host.log,
                 backend=backend,
                 clock=host.clock,
-                publish=self.observer.events,
+                publish=self._publish,
                 limiter=limiter,
                 inbox=inbox,
             )
             keepers.start_soon(host.steer, inbox, host.clock)
             adopted = await backend.adopt(in_flight)
+            adopted = [*adopted, *_vanished(state, in_flight, adopted, host.clock.now())]
             keepers.start_soon(self._keep_lease, spec.run, driver)
+            if self.mirror is not None:
+                keepers.start_soon(self.mirror.keep)
             status = await driver.drive(spec.run, begin(adopted), _to_repeat(state, adopted))
+            if self.mirror is not None:
+                await self.mirror.finish()
             keepers.cancel_scope.cancel()
         assert status is not None, "a driver that returns has a status"
         return RunResult(run=spec.run, status=status)
 
+    def _publish(self, first_seq: int, events: Sequence[Event]) -> None:
+        self.observer.events(first_seq, events)
+        if self.mirror is not None:
+            self.mirror.note(first_seq, events)
+
     @asynccontextmanager
-    async def _backend(self, spec: RunSpec, inbox: Inbox) -> AsyncGenerator[Backend]:
+    async def _backend(self, spec: RunSpec, state: RunState, inbox: Inbox) -> AsyncGenerator[Backend]:
         """Open the run's backend; close it whatever happens, with all that still runs."""
         from asyncflow.backends.local import LocalBackend
 
@@ -221,14 +301,37 @@ class _Session:
             self.observer,
             isolation=self.request.isolation,
             async_workers=self.request.async_workers,
+            most_log_bytes=self.request.most_log_bytes,
         )
-        backend = self.request.in_front(self.host.share(local, inbox))
-        try:
-            async with self._cached(backend, spec, inbox) as cached:
-                yield cached
-        finally:
-            with anyio.move_on_after(CLOSE_S, shield=True):
-                await backend.aclose()
+        shared = self.host.share(local, inbox)
+        async with self._routed(shared, spec, state) as routed:
+            backend = self.request.in_front(routed)
+            try:
+                async with self._cached(backend, spec, inbox) as cached:
+                    yield cached
+            finally:
+                with anyio.move_on_after(CLOSE_S if not self.platforms else CLOSE_ELSEWHERE_S, shield=True):
+                    await backend.aclose()
+
+    @asynccontextmanager
+    async def _routed(self, local: Backend, spec: RunSpec, state: RunState) -> AsyncGenerator[Backend]:
+        """Put the backends of other places beside this machine's, if steps run there."""
+        if not self.platforms:
+            yield local
+            return
+        from asyncflow.runtime.elsewhere import routed_backend  # only for flows that have such steps
+
+        async with routed_backend(
+            self.platforms,
+            local,
+            request=self.request,
+            host=self.host,
+            spec=spec,
+            state=state,
+            sink=self.observer,
+            mirror=self.mirror,
+        ) as routed:
+            yield routed
 
     @asynccontextmanager
     async def _cached(self, backend: Backend, spec: RunSpec, inbox: Inbox) -> AsyncGenerator[Backend]:
@@ -269,6 +372,18 @@ def _asks_for_cache(flow_class: type) -> bool:
     return any(
         one.name == "cache" for info in parse_flow(flow_class).steps.values() for one in info.decorators
     )
+
+
+def _vanished(
+    state: RunState, in_flight: Sequence[Attempt], adopted: Sequence[Fact], at: float
+) -> list[Fact]:
+    """Return the loss of attempts that had started, and of which no backend knows any more."""
+    answered = {getattr(fact, "attempt", None) for fact in adopted}
+    return [
+        WorkerLost(at=at, attempt=attempt, reason="it is gone without a trace", is_our_fault=True)
+        for attempt in in_flight
+        if attempt not in answered and state.tasks[attempt.task].is_started
+    ]
 
 
 def _to_repeat(state: RunState, adopted: Sequence[Fact]) -> tuple[Command, ...]:

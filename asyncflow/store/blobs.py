@@ -25,7 +25,7 @@ from asyncflow.store.content import KIND_RAW, KIND_ZSTD
 from asyncflow.store.digests import Buffer, digest_of, is_digest
 from asyncflow.store.failures import damaged, missing, read_failure, write_failure
 from asyncflow.store.files import publish, temporary, unlink_quietly, write_all
-from asyncflow.store.layout import blob_path
+from asyncflow.store.layout import blob_path, cached_blob_path, remote_path
 from asyncflow.store.reuse import touch_blob
 
 __all__ = [
@@ -69,6 +69,8 @@ def write_blob(
     try:
         if _is_intact(path, size_bytes) and touch_blob(root, path):
             return
+        if _is_intact(cached_blob_path(root, digest), size_bytes):
+            return  # it is in the bucket
         fd, temporary_path = temporary(root)
     except OSError as error:
         raise write_failure(error, path, what) from error
@@ -130,9 +132,25 @@ def open_blob(root: str, digest: str, what: str) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise missing(path, what) from error
+        fd = _open_elsewhere(root, digest)
+        if fd is None:
+            raise missing(path, what) from error
+        return fd
     except OSError as error:
         raise read_failure(error, path, what) from error
+
+
+def _open_elsewhere(root: str, digest: str) -> int | None:
+    """Open a blob of a store in a bucket: in its cache here, fetched if need be. None: it is not there either."""
+    if not os.path.exists(remote_path(root)):
+        return None
+    try:
+        return os.open(cached_blob_path(root, digest), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        from asyncflow.store.fetching import fetch_blob  # botocore: for those who have a bucket
+
+        fetched = fetch_blob(root, digest)
+    return None if fetched is None else os.open(fetched, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def read_header(fd: int, path: str, what: str) -> tuple[int, int]:

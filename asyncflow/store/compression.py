@@ -18,11 +18,19 @@ A raw content can be mapped: it is read at page speed and copied never. So:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Any
 
 from asyncflow.store.digests import Buffer
 
-__all__ = ["compress_to", "compressed", "decompress_into", "decompressed", "is_worth_compressing", "pays"]
+__all__ = [
+    "compress_to",
+    "compressed",
+    "decompress_into",
+    "decompressed",
+    "is_worth_compressing",
+    "load",
+    "pays",
+]
 
 _LEVEL = 1
 _NEVER_UP_TO = 4096
@@ -34,14 +42,17 @@ _SAMPLE_BYTES = 16 << 10
 _CHUNK_BYTES = 4 << 20
 
 
+def load() -> None:
+    """Import what compresses, in a process that is going to use it."""
+    _zstandard()
+
+
 def is_worth_compressing(buffers: Sequence[Buffer], size_bytes: int) -> bool:
     """Probe eight samples spread over the content and say whether zstd pays for all of it."""
     if size_bytes <= _NEVER_UP_TO:
         return False
-    import zstandard  # saves 3 to 16 ms in a process that only handles small artifacts
-
     sample = _sample(buffers, size_bytes)
-    kept = len(zstandard.ZstdCompressor(level=_LEVEL).compress(sample)) / len(sample)
+    kept = len(compressed([sample])) / len(sample)
     return pays(int(kept * size_bytes), size_bytes)
 
 
@@ -52,15 +63,22 @@ def pays(kept_bytes: int, size_bytes: int) -> bool:
 
 def compressed(buffers: Sequence[Buffer]) -> bytes:
     """Return a small content as one zstd frame with a checksum."""
-    import zstandard
+    zstandard = _zstandard()
+    if zstandard is None:
+        from asyncflow.store import plain_zstd  # ctypes, for few
 
+        return plain_zstd.compressed(buffers, level=_LEVEL)
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(b"".join(buffers))
 
 
 def compress_to(file: IO[bytes], buffers: Sequence[Buffer], size_bytes: int) -> None:
     """Write the content to `file` as one zstd frame, 4 MiB at a time. Raises OSError as the file does."""
-    import zstandard
+    zstandard = _zstandard()
+    if zstandard is None:
+        from asyncflow.store import plain_zstd
 
+        file.write(plain_zstd.compressed(buffers, level=_LEVEL))
+        return
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
     with compressor.stream_writer(file, size=size_bytes, closefd=False) as stream:
         for buffer in buffers:
@@ -71,8 +89,9 @@ def compress_to(file: IO[bytes], buffers: Sequence[Buffer], size_bytes: int) -> 
 
 def decompressed(frame: Buffer, size_bytes: int) -> bytes:
     """Return the content of a frame. Raises ValueError if it is damaged."""
-    import zstandard
-
+    zstandard = _zstandard()
+    if zstandard is None:
+        return _plainly_decompressed(frame, size_bytes)
     try:
         content = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size_bytes)
     except zstandard.ZstdError as error:
@@ -84,13 +103,15 @@ def decompressed(frame: Buffer, size_bytes: int) -> bytes:
 
 def decompress_into(file: IO[bytes], target: memoryview) -> None:
     """Fill `target` with the content of the frame that `file` stands at. Raises ValueError if it is damaged."""
-    import zstandard
-
+    zstandard = _zstandard()
+    if zstandard is None:
+        _fill_plainly(file.read(), target)
+        return
     filled = 0
     try:
         with zstandard.ZstdDecompressor().stream_reader(file, closefd=False) as stream:
             while filled < len(target):
-                count: int = stream.readinto(target[filled:])  # pyright: ignore[reportUnknownMemberType]
+                count: int = stream.readinto(target[filled:])
                 if not count:
                     break
                 filled += count
@@ -100,6 +121,32 @@ def decompress_into(file: IO[bytes], target: memoryview) -> None:
         raise ValueError(str(error)) from error
     if filled != len(target) or surplus:
         raise ValueError(f"{filled + len(surplus)} bytes instead of {len(target)}")
+
+
+def _zstandard() -> Any:  # Any: a module, or None
+    """Return the package, imported now, which saves 3 to 16 ms in a process that only handles small artifacts.
+
+    None: it is not there, as in a container of another Python than the scheduler's.
+    """
+    try:
+        import zstandard
+    except ImportError:
+        return None
+    return zstandard
+
+
+def _plainly_decompressed(frame: Buffer, size_bytes: int) -> bytes:
+    content = bytearray(size_bytes)
+    _fill_plainly(frame, memoryview(content))
+    return bytes(content)
+
+
+def _fill_plainly(frame: Buffer, target: memoryview) -> None:
+    from asyncflow.store import plain_zstd
+
+    filled = plain_zstd.decompress_into(frame, target)
+    if filled != len(target):
+        raise ValueError(f"{filled} bytes instead of {len(target)}")
 
 
 def _sample(buffers: Sequence[Buffer], size_bytes: int) -> bytes:

@@ -10,8 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from blake3 import blake3
+if TYPE_CHECKING:
+    from blake3 import blake3
+else:
+    try:
+        from blake3 import blake3
+    except ImportError:  # in a container of another Python than the scheduler's
+        from asyncflow.store.plain_blake3 import blake3
 
 __all__ = ["DIGEST_BYTES", "Buffer", "digest_of", "is_digest", "new_hasher"]
 

@@ -7,6 +7,7 @@ import os
 from asyncflow.errors import StoreError
 from asyncflow.store.failures import write_failure
 from asyncflow.store.layout import BLOBS, RUNS, STORE_DIRECTORY, TEMPORARY, temporary_directory
+from asyncflow.store.replica import given_store, make_replica
 
 __all__ = ["HOME_VARIABLE", "find_home", "make_home"]
 
@@ -17,11 +18,12 @@ _PARTS = (BLOBS, RUNS, TEMPORARY)
 
 
 def find_home(start: str | None = None, *, is_named: bool = True) -> str | None:
-    """Return the absolute path of the store that commands read: `ASYNCFLOW_HOME`, else the nearest `.asyncflow`.
+    """Return the absolute path of the store that commands read: the one that is named, else the nearest `.asyncflow`.
 
     The search goes upwards from `start` (None: the working directory). None means there is no store yet.
-    With `is_named` False the variable is not looked at.
-    Raises StoreError if `ASYNCFLOW_HOME`, or what is found, is there and is not a directory.
+    What names it is `ASYNCFLOW_STORE` (a bucket: then its replica here, made if it is missing) or `ASYNCFLOW_HOME`.
+    With `is_named` False no variable is looked at.
+    Raises StoreError if what is named or found is there and is not a directory, UserError if it is no address.
     """
     named = _named() if is_named else None
     if named:
@@ -40,8 +42,8 @@ def find_home(start: str | None = None, *, is_named: bool = True) -> str | None:
 def make_home(start: str | None = None, *, at: str | None = None) -> str:
     """Return the absolute path of a store that can be written: the one `find_home` finds, else a new one, mode 0700.
 
-    A new one is made at `ASYNCFLOW_HOME`, else in `start` (None: the working directory). With `at`, the store is that
-    directory, found or made.
+    A new one is made where the environment says, else in `start` (None: the working directory). With `at`, the store is
+    that directory, found or made.
     Raises StoreError if it cannot be made or is read-only.
     """
     path = at or find_home(start)
@@ -64,7 +66,10 @@ def make_home(start: str | None = None, *, at: str | None = None) -> str:
 
 
 def _named() -> str | None:
-    """Return the store that the environment names: the directory itself, or in Metaflow's words where it lies."""
+    """Return the store that the environment names: itself, in Metaflow's words where it lies, or a bucket's replica."""
+    store = given_store()
+    if store is not None:
+        return make_replica(store) if "://" in store else store
     named = os.environ.get(HOME_VARIABLE)
     if named:
         return os.path.abspath(os.path.expanduser(named))

@@ -9,6 +9,10 @@
   memos/<40 hex>                for each step's code, what results were made of (@cache)
   tmp/                          files being written
   locks/                        empty files, locked while the store is cleaned and blobs are used again
+  remote                        of a store in a bucket: its address; this directory is its replica here
+  cache/<2 hex>/<38 hex>        of such a store: blobs that are in the bucket, removed when they are too many
+  owner                         what tells this store from others, for jobs on other platforms
+  shared/                       what a bucket is for workers on other machines that see this directory
 """
 
 from __future__ import annotations
@@ -17,20 +21,28 @@ __all__ = [
     "BLOBS",
     "DATABASE",
     "RUNS",
+    "SPIN_STORE",
     "STORE_DIRECTORY",
     "TEMPORARY",
     "blob_path",
+    "cache_directory",
+    "cached_blob_path",
     "gc_lock_path",
     "live_cards_path",
     "log_path",
     "memo_path",
     "memos_directory",
+    "owner_path",
     "pack_path",
+    "remote_path",
     "run_directory",
+    "shared_directory",
     "task_directory",
     "temporary_directory",
 ]
 
+SPIN_STORE = "spin"
+"""The directory in a store that holds what was spun and is kept; a store of its own."""
 STORE_DIRECTORY = ".asyncflow"
 DATABASE = "asyncflow.db"
 BLOBS = "blobs"
@@ -86,3 +98,28 @@ def gc_lock_path(root: str, name: str) -> str:
 def blob_path(root: str, digest: str) -> str:
     """Return the path of a content-addressed blob."""
     return f"{root}/blobs/{digest[:2]}/{digest[2:]}"
+
+
+def remote_path(root: str) -> str:
+    """Return the path of the file that names the bucket of which this directory is a replica."""
+    return f"{root}/remote"
+
+
+def cache_directory(root: str) -> str:
+    """Return the directory of blobs that are in the bucket as well."""
+    return f"{root}/cache"
+
+
+def cached_blob_path(root: str, digest: str) -> str:
+    """Return the path of a blob that is in the bucket as well."""
+    return f"{root}/cache/{digest[:2]}/{digest[2:]}"
+
+
+def owner_path(root: str) -> str:
+    """Return the path of the file that tells this store from others."""
+    return f"{root}/owner"
+
+
+def shared_directory(root: str) -> str:
+    """Return the directory that is a bucket for workers which see the scheduler's files."""
+    return f"{root}/shared"

@@ -228,6 +228,23 @@ class LocalStore:
         except ValueError as error:
             raise damaged(pack.path, what, str(error), is_shared=True) from error
 
+    def manifest_bytes(self, run: int, task: int, attempt: int) -> bytes | None:
+        """Return an attempt's manifest as it lies in its pack; None if there is none. Raises StoreError."""
+        pack = self._pack(run, task)
+        try:
+            return pack.read(task, attempt)
+        except OSError as error:
+            raise read_failure(error, pack.path, f"The manifest of run {run}, task {task}") from error
+
+    def keep_manifest(self, run: int, task: int, attempt: int, body: bytes) -> None:
+        """Append a manifest that was made elsewhere, as it lies in a pack there. Raises StoreError."""
+        path = pack_path(self.root, run, task)
+        try:
+            append(path, sealed(task, attempt, body))
+        except OSError as error:
+            what = f"The manifest of run {run}, task {task}, attempt {attempt}"
+            raise write_failure(error, path, what) from error
+
     def discard_manifest(self, run: int, task: int, attempt: int) -> None:
         """Take back what stands where an attempt that is about to begin will leave its manifest, if anything does.
 

@@ -78,7 +78,7 @@ class Dashboard(App[Leave]):
     ) -> None:
         super().__init__()
         self.home = home
-        self.desk = Desk(home)
+        self.desk = Desk(home, self._tell_problem)
         self._run = run
         self._first_task = task
         self._is_watching = is_watching
@@ -147,6 +147,11 @@ class Dashboard(App[Leave]):
     def say(self, text: str) -> None:
         """Say something in passing."""
         self.notify(one_line(text, 300), markup=False, timeout=4)
+
+    def _tell_problem(self, text: str) -> None:
+        """Say, from another thread, that the bucket cannot be read: what is shown may be old."""
+        if self.is_running:
+            self.call_from_thread(self.say, f"What others do is not seen: {text}")
 
     def read(self, title: str, text: str) -> None:
         """Show a text on a page of its own."""

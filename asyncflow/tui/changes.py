@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from asyncflow.client.changing import post_request
 from asyncflow.errors import StoreError
-from asyncflow.events.requests import post_request
 from asyncflow.tui.dialogs import Choice, Prompt, cancel_question
 from asyncflow.tui.model import RunModel
 from asyncflow.tui.tagging import set_tags, tags_question

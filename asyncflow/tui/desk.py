@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
+from asyncflow.client.following import follow
 from asyncflow.events.browser import Browser
 from asyncflow.events.reader import Numbered
 from asyncflow.machine.events import RunCreated
-from asyncflow.store.layout import DATABASE
+from asyncflow.store.layout import DATABASE, remote_path
 from asyncflow.tui.model import RunModel
 
 __all__ = ["Desk", "News"]
@@ -37,14 +38,16 @@ class Desk:
 
     Args:
         home: The store's directory.
+        on_problem: Told, from another thread, when the bucket that the store is in cannot be read.
     """
 
-    def __init__(self, home: str) -> None:
+    def __init__(self, home: str, on_problem: Callable[[str], None] = lambda problem: None) -> None:
         self.home = home
         self.path = os.path.join(home, DATABASE)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="asyncflow-desk")
         self._browser: Browser | None = None
         self._noted: dict[int, int] = {}
+        self._follower = follow(home, on_problem) if os.path.exists(remote_path(home)) else None
 
     async def ask(self, question: Callable[[Browser], _T]) -> _T:
         """Ask something in the store's thread. Safe to cancel: the answer is dropped then.
@@ -56,6 +59,8 @@ class Desk:
 
     async def open_run(self, run: int) -> RunModel | None:
         """Return a run as it stands, None if there is none of that id."""
+        if self._follower is not None:
+            await asyncio.wrap_future(self._follower.watch(run))
         return await self.ask(lambda browser: _open_run(browser, run))
 
     async def news(self, model: RunModel, *, force: bool = False) -> News:
@@ -64,6 +69,8 @@ class Desk:
 
     def close(self) -> None:
         """Close the store; waits for a question that is being answered."""
+        if self._follower is not None:
+            self._follower.close()
         if self._browser is not None:
             self._thread.submit(self._browser.close).result()
         self._thread.shutdown()

@@ -296,6 +296,11 @@ class RunModel:
         if task is not None:
             task.since, task.pid, task.place = event.at, event.pid, event.where
 
+    def _pending(self, event: ev.AttemptPending) -> None:
+        task = self.living.get(event.task)
+        if task is not None:
+            task.place = f"pending: {event.why}"
+
     def _succeeded(self, event: ev.AttemptSucceeded) -> None:
         task = self.living.get(event.task)
         if task is None:
@@ -359,6 +364,7 @@ class RunModel:
         ev.TaskCloned: _task_cloned,
         ev.AttemptLaunched: _launched,
         ev.AttemptStarted: _started,
+        ev.AttemptPending: _pending,
         ev.AttemptSucceeded: _succeeded,
         ev.AttemptCancelled: _cancelled,
         ev.TaskFailed: _failed,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asyncflow.client.changing import edit_tags
 from asyncflow.errors import AsyncflowError
 from asyncflow.events.reader import Reader
-from asyncflow.events.tagging import edit_tags
 from asyncflow.users import user_name
 
 __all__ = ["set_tags", "tags_question"]

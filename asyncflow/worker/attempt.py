@@ -18,11 +18,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import CoroutineType, MethodType
 from typing import TYPE_CHECKING, Any, NoReturn
-
-import zstandard  # noqa: F401 # pyright: ignore[reportUnusedImport] - used by the store; loaded before the fork
 
 from asyncflow.errors import AsyncflowError, StoreError
 from asyncflow.flow.binding import NextCall
@@ -36,15 +34,17 @@ from asyncflow.flow.parse import parse_flow
 from asyncflow.flow.spec import artifacts_of
 from asyncflow.machine.outcome import ErrorInfo, Failed, Outcome, Succeeded
 from asyncflow.records import compile_now
+from asyncflow.store import compression
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import MANIFEST_VERSION, ArtifactRecord, CardRecord, Manifest
+from asyncflow.store.pickling import watch_names
 from asyncflow.worker.binding import Binding, Origins
 from asyncflow.worker.problems import info_of, record_of
 from asyncflow.worker.report import artifact_refs
 from asyncflow.worker.spec import RunSpec, TaskSpec
 from asyncflow.worker.surroundings import Surroundings, gangs_of, parameter_names_of
 from asyncflow.worker.timeout import time_limit
-from asyncflow.worker.tracing import note_result
+from asyncflow.worker.tracing import names_of_values, note_result
 from asyncflow.worker.transition import Handover, SwitchError, handover_of, static_handover
 from asyncflow.worker.usage import Meter
 
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from asyncflow.worker.deck import Deck
 
 __all__ = ["Prepared", "has_async_steps", "preload", "prepare", "run_attempt", "show"]
+
+compression.load()  # with this module, and so before a fork
 
 
 def preload(flow_class: type) -> None:
@@ -127,6 +129,8 @@ class Prepared:
         self._info = parse_flow(flow_class).steps[spec.step]
         self._catch: Catch | None = self._info.decorator(Catch)
         self._surroundings = Surroundings(flow_class, run_spec, spec)
+        if spec.cache is not None:
+            watch_names()
         self._host = os.uname().nodename
         self._flow: Any = None  # Any: a FlowSpec; its attributes are the user's
         self._handover = Handover()
@@ -276,6 +280,9 @@ class Prepared:
 
         return deal(self._deck, self._flow, records, self._store)
 
+    def _names_of_values(self) -> Iterator[str]:
+        return iter(()) if self._spec.cache is None else names_of_values(self._flow_class)
+
     def _leave_manifest(
         self,
         binding: Binding,
@@ -308,7 +315,7 @@ class Prepared:
             self._host,
             os.getpid(),
             MANIFEST_VERSION,
-            (*self._surroundings.reads(), *binding.reads()),
+            (*self._surroundings.reads(), *binding.reads(), *self._names_of_values()),
             None,
             None if spec.cache is None else spec.cache.code,
             cards,

@@ -21,6 +21,8 @@ class CacheSpec(NamedTuple):
     """The blob that tells them."""
     ignore: tuple[str, ...] = ()
     """What it may read without that it counts."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Files that count, each with what tells whether it has changed since."""
 
 
 @record
@@ -73,5 +75,7 @@ class TaskSpec:
     max_retries: int = 0
     is_async: bool = False
     """Runs on the event loop of a worker that it shares with others."""
+    memory_factor: float = 1.0
+    """How much more memory it is to ask for than its step says, on a platform that counts it."""
     cache: CacheSpec | None = None
     """None: nobody will take over its result."""

@@ -55,9 +55,10 @@ def values_of(
 class Surroundings:
     """Sets `current` and the step's environment variables, and takes them back."""
 
-    __slots__ = ("_asked", "_before", "_given", "_run_spec", "_spec", "_values", "_variables")
+    __slots__ = ("_asked", "_before", "_flow_class", "_given", "_run_spec", "_spec", "_values", "_variables")
 
     def __init__(self, flow_class: type, run_spec: RunSpec, spec: TaskSpec) -> None:
+        self._flow_class = flow_class
         self._variables = run_spec.environment.get(spec.step)
         self._before: dict[str, str] | None = None
         self._run_spec = run_spec
@@ -96,7 +97,7 @@ class Surroundings:
 
     def given(self, store: LocalStore, binding: Binding) -> Given:
         """Return what the task began with."""
-        return given_to(store, binding, self._run_spec, self._spec, self._values)
+        return given_to(store, binding, self._run_spec, self._spec, self._values, self._flow_class)
 
     def leave(self) -> None:
         """Take them back."""

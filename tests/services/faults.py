@@ -22,6 +22,8 @@ LOST_ANSWER = "lost answer"
 """The server does what is asked; the connection ends without an answer."""
 CUT_BODY = "cut body"
 """Half of the answer's body arrives, then the connection ends."""
+FLIPPED_BODY = "flipped body"
+"""The server receives a body of which one bit is another."""
 DENIED = "denied"
 """403 AccessDenied."""
 EXPIRED = "expired"
@@ -129,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         if kind in _ANSWERS:
             self._refuse(*_ANSWERS[kind])
             return
+        if kind == FLIPPED_BODY:
+            body = body[:-1] + bytes([body[-1] ^ 1])
         answer, data = self._forward(body)
         if kind == LOST_ANSWER:
             self.close_connection = True

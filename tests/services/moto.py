@@ -1,4 +1,4 @@
-"""A moto server in a process of its own, over HTTP: AWS as far as the tests need it."""
+"""A moto server in a process of its own, over HTTP: AWS for tests, with the Batch of `batch/` in it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
+
+from tests.services import needed
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -19,6 +23,8 @@ KEYS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 _START_S = 60
+_keys: dict[str, tuple[str, str]] = {}
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
@@ -32,20 +38,36 @@ def free_port() -> int:
 def moto_server() -> Iterator[str]:
     """Start a server, give its address, and end it."""
     port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    command = [sys.executable, "-m", "tests.services.batch.server", "--with-parent", "-p", str(port)]
+    given = {**os.environ, **(needed.environment("docker") or {})}
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            command, cwd=_ROOT, env=given, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT
+        ) as process,
+    ):
         try:
-            _wait(process, port)
+            _wait(process, port, said)
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.kill()
+            _end(process)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server; on SIGTERM it ends the jobs that it runs."""
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, said: IO[bytes]) -> None:
     until = time.monotonic() + _START_S
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise RuntimeError("moto did not start: is moto[server] installed?")
+            said.seek(0)
+            raise RuntimeError(f"moto did not start: {said.read().decode()[-2000:]}")
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
@@ -56,18 +78,24 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def client(endpoint: str, **more: Any) -> Any:  # Any: a botocore client
-    """Return a client of botocore's own, to look at what ours wrote."""
+    """Return a client of botocore's own, to look at what ours wrote. Its keys are those of the server."""
     import botocore.session
     from botocore.config import Config
 
+    key, secret = _keys.get(endpoint, ("testing", "testing"))
     given = {
-        "aws_access_key_id": "testing",
-        "aws_secret_access_key": "testing",
+        "aws_access_key_id": key,
+        "aws_secret_access_key": secret,
         "region_name": "us-east-1",
         "config": Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         **more,
     }
     return botocore.session.Session().create_client("s3", endpoint_url=endpoint, **given)
+
+
+def know_keys(endpoint: str, key: str, secret: str) -> None:
+    """Let `client` and `make_bucket` use a server that looks at keys."""
+    _keys[endpoint] = (key, secret)
 
 
 def make_bucket(endpoint: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 __all__ = ["attached_to", "load_again"]
 
@@ -11,9 +13,10 @@ _ATTACHED = "__asyncflow_attached__"
 """Where `asyncflow.flow.decorators.attach` keeps them on the class."""
 
 
-def attached_to(flow_class: type) -> bytes:
-    """Return the decorators attached to a flow from outside, for `load_again`."""
-    return pickle.dumps(vars(flow_class).get(_ATTACHED, ()))
+def attached_to(flow_class: type, *, leave_out: Callable[[Any], bool] = lambda decorator: False) -> bytes:
+    """Return the decorators attached to a flow from outside, for `load_again`, without those to be left out."""
+    attached: tuple[Any, ...] = vars(flow_class).get(_ATTACHED, ())  # Any: step decorators
+    return pickle.dumps(tuple(one for one in attached if not leave_out(one)))
 
 
 def load_again(flow_file: str, flow_name: str, attached: bytes, *, module: str = "") -> type:

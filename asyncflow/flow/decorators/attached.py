@@ -53,6 +53,7 @@ def parse_spec(spec_text: str, more: Mapping[str, Any] | None = None) -> StepDec
 
     Raises:
         UnknownDecoratorError: There is no decorator of that name.
+        PluginError: It belongs to a backend of another package, which cannot be imported.
         DecoratorAttributeError: An attribute is unknown, or its value does not fit.
     """
     name, _, rest = spec_text.strip().partition(":")
@@ -60,15 +61,32 @@ def parse_spec(spec_text: str, more: Mapping[str, Any] | None = None) -> StepDec
     if kind is None and "." in name:
         return _users(name, {**_attributes(name, rest, spec_text), **(more or {})}, spec_text)
     if kind is None:
-        import difflib  # for this message only
-
-        close = difflib.get_close_matches(name, DECORATORS, n=1)
-        raise UnknownDecoratorError(
-            f"Unknown step decorator '{name}' in --with {spec_text}",
-            hint=(f"Did you mean {close[0]}? " if close else "") + f"Known: {', '.join(sorted(DECORATORS))}",
-        )
+        kind = _backends(name, spec_text)
     attributes = {**_attributes(name, rest, spec_text), **(more or {})}
     return make(kind, attributes, where=f"--with {spec_text}")
+
+
+def _backends(name: str, spec_text: str) -> type[StepDecorator]:
+    """Return the decorator of a backend that another package brings."""
+    from asyncflow.plugins import BACKENDS, load, names  # for names that are not ours only
+
+    others = names(BACKENDS)
+    if name not in others:
+        import difflib  # for this message only
+
+        known = sorted({*DECORATORS, *others})
+        close = difflib.get_close_matches(name, known, n=1)
+        raise UnknownDecoratorError(
+            f"Unknown step decorator '{name}' in --with {spec_text}",
+            hint=(f"Did you mean {close[0]}? " if close else "") + f"Known: {', '.join(known)}",
+        )
+    kind = getattr(load(BACKENDS, name), "decorator", None)
+    if not (isinstance(kind, type) and issubclass(kind, StepDecorator) and kind.name == name):
+        raise UnknownDecoratorError(
+            f"The backend '{name}' brings no step decorator of its name for --with {spec_text}: {kind!r:.100}",
+            hint="Its provider's `decorator` is a StepDecorator with that `name`, see docs/backends.md.",
+        )
+    return kind
 
 
 def _attributes(name: str, rest: str, spec_text: str) -> dict[str, Any]:  # Any: what JSON can say

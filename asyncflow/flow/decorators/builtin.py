@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+_MOST_GROWTH = 100.0
+
+
 @record(slots=False)
 class Retry(StepDecorator):
     """Try a failed step again, each time in a fresh process."""
@@ -36,7 +39,7 @@ class Retry(StepDecorator):
     times: int = 3
     """Tries after the first."""
     minutes_between_retries: float = 2
-    """For Metaflow's sake: heeded by remote backends, not waited for locally."""
+    """How long a step that runs on another platform waits, unless `delay` or `backoff` says; not heeded locally."""
     delay: float | None = None
     """Wait before the first retry, seconds. None: 1 s where `backoff` is given, else no wait."""
     backoff: float | None = None
@@ -47,6 +50,8 @@ class Retry(StepDecorator):
     """Share of the wait, 0..1, by which retries are spread."""
     on: Any = ()  # Any: a class, a name, or several; kept as a tuple of dotted names
     """Exception classes, or their dotted names, worth a retry. Empty: all. An exception group is, if all in it are."""
+    memory: Any = None  # Any: a number, or a text such as x2; kept as a number
+    """By how much more memory is asked for after an attempt that ran out of it, such as "x2"; on other platforms."""
 
     def __post_init__(self) -> None:
         self.number("times", is_whole=True)
@@ -57,20 +62,34 @@ class Retry(StepDecorator):
         for attribute, least in (("delay", 0), ("backoff", 1), ("max_delay", 0)):
             if getattr(self, attribute) is not None:
                 self.number(attribute, at_least=least)
+        if self.memory is not None:
+            object.__setattr__(self, "memory", self._factor())
         several = self.on if isinstance(self.on, tuple | list) else (self.on,)
         object.__setattr__(self, "on", tuple(self._dotted(item) for item in several))
 
-    def policy(self) -> machine.RetryPolicy:
-        """Say it in the machine's words."""
+    def policy(self, *, is_remote: bool = False) -> machine.RetryPolicy:
+        """Say it in the machine's words; `is_remote`: the step runs on another platform."""
         waits = self.delay is not None or self.backoff is not None
+        unsaid_s = float(self.minutes_between_retries) * 60 if is_remote else 0.0
         return machine.RetryPolicy(
             times=int(self.times),
-            delay_s=(1.0 if self.delay is None else float(self.delay)) if waits else 0.0,
+            delay_s=(1.0 if self.delay is None else float(self.delay)) if waits else unsaid_s,
+            memory_factor=1.0 if self.memory is None else float(self.memory),
             backoff=1.0 if self.backoff is None else float(self.backoff),
             max_delay_s=None if self.max_delay is None else float(self.max_delay),
             jitter=float(self.jitter),
             on=self.on,
         )
+
+    def _factor(self) -> float:
+        text = str(self.memory).strip().removeprefix("x")
+        try:
+            factor = float(text)
+        except ValueError:
+            factor = 0.0
+        if not 1.0 <= factor <= _MOST_GROWTH:
+            self.refuse("memory", f'a factor such as "x2", between x1 and x{_MOST_GROWTH:g}')
+        return factor
 
     def _dotted(self, item: object) -> str:
         if isinstance(item, type) and issubclass(item, BaseException):

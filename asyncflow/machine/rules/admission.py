@@ -2,11 +2,11 @@
 
 Queued tasks come first, oldest first (a retried task keeps its age); then new branches of the scope opened last, so
 that nested foreaches finish one before they begin the next and memory follows what runs. A task needs a slot, its
-declared resources, and every permit of its step; slots of async steps are counted apart from those of processes. One
-that does not fit reserves whatever resource it is short of: nothing younger may take that, so a big task is never
-starved by small ones; others pass it by. One that waits for a permit reserves nothing and is passed by. A gang
-(`num_parallel`) is launched whole or not at all, and cannot wait for permits. What the machine could never hold,
-however long one waits, fails at once and says what is lacking.
+declared resources, and every permit of its step; slots of async steps and of steps that run elsewhere are counted apart
+from those of processes. One that does not fit reserves whatever resource it is short of: nothing younger may take that,
+so a big task is never starved by small ones; others pass it by. One that waits for a permit reserves nothing and is
+passed by. A gang (`num_parallel`) is launched whole or not at all, and cannot wait for permits. What the machine could
+never hold, however long one waits, fails at once and says what is lacking.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from operator import attrgetter
 
 from asyncflow.machine.events import AttemptLaunched
-from asyncflow.machine.graph import Transition
+from asyncflow.machine.graph import Pool, Transition
 from asyncflow.machine.outcome import ErrorInfo
 from asyncflow.machine.rules.failure import fail_task
 from asyncflow.machine.rules.flow import create_branch, refuse_scope
@@ -30,17 +30,14 @@ _UNLIMITED = 1 << 62
 class _Room:
     """What is free now, less what blocked tasks reserve."""
 
-    __slots__ = ("capacity", "free", "is_async", "reserved", "slots")
+    __slots__ = ("capacity", "free", "pool", "reserved", "slots")
 
     def __init__(self, state: RunState) -> None:
         limits, used = state.limits, state.used
         steps = state.graph.steps
-        self.is_async = {name: node.is_async for name, node in steps.items()}
-        kinds = self.is_async.values()
-        self.slots = {
-            False: limits.slots - len(state.running) + state.running_async if False in kinds else 0,
-            True: limits.async_slots - state.running_async if True in kinds else 0,
-        }
+        self.pool = {name: node.pool for name, node in steps.items()}
+        pools = self.pool.values()
+        self.slots = {pool: free if pool in pools else 0 for pool, free in state.free_slots().items()}
         self.capacity = Needs(
             _units(limits.cpu, 1000), _units(limits.memory_mb, 1024), _units(limits.gpu, 1000)
         )
@@ -50,15 +47,15 @@ class _Room:
     @property
     def is_full(self) -> bool:
         """Whether there is no slot left for any step of the flow."""
-        return self.slots[False] <= 0 and self.slots[True] <= 0
+        return max(self.slots.values()) <= 0
 
     def slots_for(self, step: str) -> int:
         """Return how many slots are free for tasks of this step."""
-        return self.slots[self.is_async[step]]
+        return self.slots[self.pool[step]]
 
     def close(self, step: str) -> None:
         """Leave no slot to tasks of this step's kind."""
-        self.slots[self.is_async[step]] = 0
+        self.slots[self.pool[step]] = 0
 
     def take(self, step: str, needs: Needs, count: int = 1) -> bool:
         """Take room for `count` tasks, or reserve what they are short of and return False."""
@@ -71,7 +68,7 @@ class _Room:
             if any(held and amount for held, amount in zip(self.reserved, wanted, strict=True)):
                 return False
             self.free = [free - amount for free, amount in zip(self.free, wanted, strict=True)]
-        self.slots[self.is_async[step]] -= count
+        self.slots[self.pool[step]] -= count
         return True
 
     def can_ever_hold(self, needs: Needs, count: int = 1) -> bool:
@@ -155,12 +152,10 @@ def _launch_from(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) 
 def _launch_gang(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) -> None:
     state = turn.state
     needs, size = state.needs[step], scope.width - scope.cursor
-    limits = state.limits
-    most = limits.async_slots if room.is_async[step] else limits.slots
+    most, option = _most_at_once(state, step)
     if step in state.permits:
         refuse_scope(turn, scope, _no_permits_for_gangs(step))
     elif size > most:
-        option = "--max-async" if room.is_async[step] else "--max-workers"
         refuse_scope(turn, scope, _too_many(step, size, f"{option} {most}"))
     elif not room.can_ever_hold(needs, size):
         refuse_scope(turn, scope, _too_large(step, room.capacity, needs, size))
@@ -169,6 +164,14 @@ def _launch_gang(turn: TurnUnderWay, room: _Room, scope: ScopeState, step: str) 
     else:
         for _ in range(size):
             _launch(turn, create_branch(turn, scope).id)
+
+
+def _most_at_once(state: RunState, step: str) -> tuple[int, str]:
+    """Return how many tasks of a step may ever run at the same time, and which option says so."""
+    limits, pool = state.limits, state.graph.steps[step].pool
+    if pool is Pool.ASYNC:
+        return limits.async_slots, "--max-async"
+    return (limits.remote_slots if pool is Pool.REMOTE else limits.slots), "--max-workers"
 
 
 def _launch(turn: TurnUnderWay, task_id: int) -> None:

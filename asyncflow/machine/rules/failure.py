@@ -5,7 +5,7 @@
 | it was asked to stop                      | cancelled                                                           |
 | it alone was asked to stop, by somebody   | an error that is not tried again: the fallback, or failed           |
 | lost through no fault, the run is stopping| cancelled                                                           |
-| lost through no fault of the step         | tried again at once, no retry used up (a hundred times at most)     |
+| lost through no fault of the step         | tried again soon, no retry used up (`Limits.most_losses` times)     |
 | an error worth a retry, and retries left  | tried again after the policy's wait                                 |
 | any other, and the step has @catch        | a fallback attempt that runs no user code (three at most)           |
 | any other                                 | the task has failed; the run stops, unless it is to keep going      |
@@ -28,8 +28,8 @@ from asyncflow.machine.state import TaskState
 from asyncflow.machine.turn import TurnUnderWay
 
 __all__ = [
+    "LOST",
     "MAX_FALLBACKS",
-    "MAX_LOSSES",
     "accept_failure",
     "accept_loss",
     "end_idle_task",
@@ -40,7 +40,10 @@ __all__ = [
 ]
 
 MAX_FALLBACKS = 3
-MAX_LOSSES = 100
+_LOSSES_AT_ONCE = 2
+_LONGEST_LOSS_S = 60.0
+LOST = "asyncflow.WorkerLost"
+"""What the error of an attempt is called that is gone without a word, and that nobody can say more of."""
 
 
 def accept_failure(turn: TurnUnderWay, task: TaskState, outcome: Failed) -> None:
@@ -72,13 +75,19 @@ def accept_loss(turn: TurnUnderWay, task: TaskState, fact: WorkerLost) -> None:
         accept_failure(turn, task, Failed(error=stopped_error(task.stopped_by)))
     elif task.stop_asked or (fact.is_our_fault and turn.state.stopping is not None):
         cancel_attempt(turn, task)
-    elif fact.is_our_fault and task.losses < MAX_LOSSES:
+    elif fact.is_our_fault and task.losses < turn.state.limits.most_losses:
         turn.emit(
             AttemptLost(at=turn.at, cause=turn.cause, task=task.id, number=task.number, reason=fact.reason)
         )
-        _schedule(turn, task, turn.at, is_fallback=task.is_fallback, uses_retry=False)
+        wake_at = turn.at + _delay_of_loss(task.losses)
+        _schedule(turn, task, wake_at, is_fallback=task.is_fallback, uses_retry=False)
     else:
         accept_failure(turn, task, Failed(error=_error_of(task, fact)))
+
+
+def _delay_of_loss(losses: int) -> float:
+    """Return the wait after a task's nth loss: none after the first two, then growing, so that nothing spins."""
+    return 0.0 if losses <= _LOSSES_AT_ONCE else min(_LONGEST_LOSS_S, 2.0 ** (losses - _LOSSES_AT_ONCE))
 
 
 def fail_task(turn: TurnUnderWay, task: TaskState, error: ErrorInfo) -> None:
@@ -181,4 +190,8 @@ def _error_of(task: TaskState, fact: WorkerLost) -> ErrorInfo:
             "asyncflow.TimeoutException",
             "the step ran past its @timeout and did not end by itself; it was killed",
         )
-    return ErrorInfo("asyncflow.WorkerLost", fact.reason)
+    return ErrorInfo(fact.kind, fact.reason, bases=_lost_bases(fact.kind), is_retryable=fact.is_retryable)
+
+
+def _lost_bases(kind: str) -> tuple[str, ...]:
+    return (kind, LOST) if kind != LOST else ()

@@ -81,12 +81,11 @@ def _useful(state: RunState) -> dict[str, int]:
     if state.stopping is not None or state.is_over:
         return useful
     free = {permit: state.granted.get(permit, 0) - state.in_use.get(permit, 0) for permit in useful}
-    limits, running, running_async = state.limits, len(state.running), state.running_async
-    slots = {False: limits.slots - running + running_async, True: limits.async_slots - running_async}
+    slots = state.free_slots()
     for step, permits in state.permits.items():
         least = 0 if any(permit.id in state.in_use for permit in permits) else 1
         count = min(
-            _waiting(state, step), max(least, slots[state.graph.steps[step].is_async]), _fitting(state, step)
+            _waiting(state, step), max(least, slots[state.graph.steps[step].pool]), _fitting(state, step)
         )
         for permit in permits:
             useful[permit.id] += count
@@ -108,7 +107,7 @@ def _fitting(state: RunState, step: str) -> int:
         for total, scale, used, need in zip(capacity, UNITS, state.used, state.needs[step], strict=True)
         if total is not None and need
     ]
-    return max(1, min(rooms, default=limits.slots + limits.async_slots))
+    return max(1, min(rooms, default=limits.slots + limits.async_slots + limits.remote_slots))
 
 
 def _why_odd(state: RunState, fact: LimiterGranted | LimiterRecalled) -> str | None:

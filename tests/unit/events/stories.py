@@ -74,7 +74,9 @@ ONE_OF_EACH: tuple[ev.Event, ...] = (
         arrived=2,
     ),
     launched(3),
-    ev.AttemptStarted(at=AT, cause=1, task=3, number=0, where="pod-1", pid=99),
+    ev.AttemptStarted(
+        at=AT, cause=1, task=3, number=0, where="pod-1", pid=99, metadata={"kubernetes-pod-name": "pod-1"}
+    ),
     succeeded(3, width=10, chosen="x", caught=ERROR, arrived=2),
     ev.AttemptFailed(at=AT, cause=1, task=3, number=0, error=ERROR, artifacts=ARTIFACTS, usage=USAGE),
     ev.AttemptLost(at=AT, cause=1, task=3, number=0, reason="evicted"),
@@ -100,6 +102,7 @@ ONE_OF_EACH: tuple[ev.Event, ...] = (
     ev.FactIgnored(at=AT, cause=1, fact="TimerFired", why="stale", task=3, number=0),
     ev.PermitsGranted(at=AT, cause=1, permit="concurrency:api", count=3),
     ev.PermitsReturned(at=AT, cause=1, permit="concurrency:api", count=2),
+    ev.AttemptPending(at=AT, cause=1, task=3, number=0, why="Unschedulable: 0/3 nodes"),
 )
 
 

@@ -34,6 +34,7 @@ from asyncflow.flow.errors import (
 from asyncflow.flow.spec import FlowSpec
 from asyncflow.flow.steps import step
 from asyncflow.machine.graph import RetryPolicy
+from asyncflow.plugins import BACKENDS, names
 
 
 class OtherError(Exception):
@@ -190,7 +191,10 @@ def test_spec_text_is_read(text: str, expected: object) -> None:
 def test_an_unknown_name_in_with_lists_the_known_ones() -> None:
     with pytest.raises(UnknownDecoratorError, match="Unknown step decorator 'rety'") as caught:
         parse_spec("rety:times=2")
-    assert caught.value.hint == f"Did you mean retry? Known: {', '.join(sorted(DECORATORS))}"
+    assert (
+        caught.value.hint
+        == f"Did you mean retry? Known: {', '.join(sorted({*DECORATORS, *names(BACKENDS)}))}"
+    )
 
 
 @pytest.mark.parametrize(

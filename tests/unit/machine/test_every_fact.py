@@ -22,6 +22,7 @@ from asyncflow.machine.facts import (
     TaskStopRequested,
     TimerFired,
     WorkerLost,
+    WorkerPending,
     WorkerReported,
     WorkerStarted,
 )
@@ -84,6 +85,7 @@ STATES: dict[str, Callable[[Bench], None]] = {
 def _task_facts(attempt: Attempt) -> dict[str, Fact]:
     return {
         "started": WorkerStarted(at=AT, attempt=attempt, where="w", pid=1),
+        "pending": WorkerPending(at=AT, attempt=attempt, why="no node"),
         "adopted": AttemptAdopted(at=AT, attempt=attempt),
         "succeeded": WorkerReported(at=AT, attempt=attempt, outcome=Succeeded()),
         "failed": WorkerReported(at=AT, attempt=attempt, outcome=Failed(error=BAD)),
@@ -99,6 +101,7 @@ EXPECTED: dict[str, dict[str, list[str] | str]] = {
     "queued": dict.fromkeys(_task_facts(Attempt(0, 0)), "not in flight"),
     "launched": {
         "started": ["AttemptStarted"],
+        "pending": ["AttemptPending"],
         "adopted": [],
         "succeeded": SUCCEEDED,
         "failed": RETRIED,
@@ -107,6 +110,7 @@ EXPECTED: dict[str, dict[str, list[str] | str]] = {
     },
     "started": {
         "started": "has started already",
+        "pending": "has started already",
         "adopted": [],
         "succeeded": SUCCEEDED,
         "failed": RETRIED,
@@ -116,6 +120,7 @@ EXPECTED: dict[str, dict[str, list[str] | str]] = {
     "waiting": dict.fromkeys(_task_facts(Attempt(0, 0)), "not in flight"),
     "asked": {
         "started": "has started already",
+        "pending": "has started already",
         "adopted": [],
         "succeeded": ["AttemptSucceeded", "RunFinished"],
         "failed": CANCELLED,
@@ -124,6 +129,7 @@ EXPECTED: dict[str, dict[str, list[str] | str]] = {
     },
     "timed out": {
         "started": "has started already",
+        "pending": "has started already",
         "adopted": [],
         "succeeded": SUCCEEDED,
         "failed": RETRIED,

@@ -10,7 +10,7 @@ from asyncflow.machine.facts import AttemptAdopted, WorkerReported
 from asyncflow.machine.graph import RetryPolicy
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import ErrorInfo, Succeeded
-from asyncflow.machine.rules.failure import MAX_FALLBACKS, MAX_LOSSES, retry_delay
+from asyncflow.machine.rules.failure import MAX_FALLBACKS, retry_delay
 from tests.unit.machine.bench import BAD, Bench, foreach, linear
 
 VALUE_ERROR = ("x.Child", "builtins.ValueError")
@@ -87,10 +87,10 @@ def test_a_loss_that_is_our_fault_uses_up_no_retry() -> None:
 
 def test_a_step_that_always_takes_its_worker_down_fails_in_the_end() -> None:
     bench = _at_work()
-    for number in range(MAX_LOSSES):
+    for number in range(Limits().most_losses):
         bench.lose(WORK, number, is_our_fault=True)
         bench.wait_until(bench.now)
-    assert "TaskFailed" in bench.lose(WORK, MAX_LOSSES, is_our_fault=True)
+    assert "TaskFailed" in bench.lose(WORK, Limits().most_losses, is_our_fault=True)
 
 
 def test_a_death_is_an_error_of_its_own() -> None:

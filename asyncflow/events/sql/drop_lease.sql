@@ -1,0 +1,2 @@
+-- Forgets who drives a run.
+DELETE FROM leases WHERE run = ?

@@ -1,0 +1,2 @@
+-- Lets run ids go on behind this one.
+UPDATE counters SET value = max(value, ?) WHERE name = 'run'

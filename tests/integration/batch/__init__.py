@@ -1,0 +1,1 @@
+"""AWS Batch as a platform, against a server whose jobs really run."""

@@ -1,0 +1,1 @@
+"""HTTP: what is asked, by whom, and how it is answered."""
