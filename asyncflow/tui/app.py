@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from asyncflow.events.rows import TaskRow
+from asyncflow.look import PALETTES, Palette, Span, is_ascii
 from asyncflow.text import one_line, visible
 from asyncflow.tui.bars import Lines
 from asyncflow.tui.changes import Changes
@@ -27,7 +28,6 @@ from asyncflow.tui.dialogs import Choice, Help, Reading
 from asyncflow.tui.keys import PLACES, bindings_of
 from asyncflow.tui.listing import Listing
 from asyncflow.tui.logpane import LogPane
-from asyncflow.tui.look import PALETTES, Palette, Span, is_ascii
 from asyncflow.tui.model import RunModel
 from asyncflow.tui.outside import dry_run, page_file
 from asyncflow.tui.run_screen import VIEWS, RunScreen

@@ -16,6 +16,7 @@ from textual.screen import Screen
 from asyncflow.errors import StoreError
 from asyncflow.events.browser import Browser
 from asyncflow.events.rows import LIVING, AttemptRow, TaskRow
+from asyncflow.look import Span, glyphs, status_spans
 from asyncflow.machine.ids import ManifestKey
 from asyncflow.store.layout import log_path
 from asyncflow.store.local import LocalStore
@@ -26,7 +27,6 @@ from asyncflow.tui.dialogs import Prompt
 from asyncflow.tui.keys import bindings_of, hints_of
 from asyncflow.tui.listing import Cell, Column, Listing
 from asyncflow.tui.logpane import LogPane
-from asyncflow.tui.look import Span, glyphs, status_spans
 from asyncflow.tui.model import StepModel
 from asyncflow.tui.preview import preview
 from asyncflow.tui.rows import error_line, task_place
