@@ -17,10 +17,17 @@ __all__ = ["broken", "node_of", "nodes_of", "previewed"]
 _TRACEBACK_CHARS = 10_000
 
 
-def nodes_of(components: Iterable[object], depth: int = 0) -> tuple[tree.Node, ...]:
-    """Return what to draw of some components, in order; of too many, the first and a note."""
+def nodes_of(
+    components: Iterable[object], depth: int = 0, *, into: list[tree.Node] | None = None
+) -> tuple[tree.Node, ...]:
+    """Return what to draw of some components, in order; of too many, the first and a note.
+
+    `into` gets each node when it is made, for who may not live to see the last.
+    """
     found = list(components)
-    nodes = [node_of(component, depth) for component in found[:NODES]]
+    nodes: list[tree.Node] = [] if into is None else into
+    for component in found[:NODES]:
+        nodes.append(node_of(component, depth))  # noqa: PERF401 - one by one, as `into` says
     if len(found) > NODES:
         nodes.append(tree.Text(note=left_out(NODES, len(found), "components")))
     return tuple(nodes)

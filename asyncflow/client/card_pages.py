@@ -163,16 +163,25 @@ class _Maker:
     def _dag(self) -> tree.Dag:
         steps: Mapping[str, Any] = self._info.get("steps") or {}  # Any: JSON-like, as below
         current = self._task.path_components[2]
+        statuses = self._statuses()
         drawn = tuple(
             tree.DagStep(
                 name=title_of(name),
                 kind=str(step.get("type", "linear")),
                 next=tuple(str(target) for target in step.get("next") or ()),
                 doc=title_of(str(step.get("doc") or "").strip().split("\n")[0]),
+                status=statuses.get(str(name), ""),
             )
             for name, step in list(steps.items())[:_MOST_STEPS]
         )
         return tree.Dag(steps=drawn, current=current)
+
+    def _statuses(self) -> dict[str, str]:
+        """Return how each step that has tasks stands: `failed`, `running` or `succeeded`."""
+        found: dict[str, list[str]] = {}
+        for count in self._place.reader.steps(int(self._task.path_components[1])):
+            found.setdefault(count.step, []).append(count.status)
+        return {step: _together(statuses) for step, statuses in found.items()}
 
     def _graph_info(self) -> Mapping[str, Any]:
         record = None if self._parameters is None else self._parameters.artifacts.get(_GRAPH_INFO)
@@ -255,6 +264,12 @@ class _Maker:
             return self._place.store.read_manifest(*key)
         except StoreError:
             return None
+
+
+def _together(statuses: list[str]) -> str:
+    if "failed" in statuses:
+        return "failed"
+    return "running" if any(status in LIVING for status in statuses) else "succeeded"
 
 
 def _times(row: TaskRow, manifest: Manifest | None) -> Iterator[tuple[str, tree.Cell]]:

@@ -239,8 +239,9 @@ class AsyncAttempt(Prepared):
             return await anyio.to_thread.run_sync(
                 partial(self._deal, records), limiter=self.threads, abandon_on_cancel=True
             )
-        self.warn(f"the cards took longer than {limit_s:g} s, and are left out")
-        return ()
+        from asyncflow.worker.dealing import give_up  # loaded with the deck
+
+        return give_up(deck, self._store, f"The card took longer than its timeout of {limit_s:g} s")
 
     async def _on_thread(self, work: Callable[[], Result]) -> Result:
         """Do what takes long beside the loop. Waits until it is done, also when it is cancelled."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -26,7 +26,7 @@ from asyncflow.worker.asked import task_of
 from asyncflow.worker.deck import Deck, Hand, body_of, shown_nodes, warn
 from asyncflow.worker.spec import RunSpec, TaskSpec
 
-__all__ = ["deal", "deck_of", "preload_cards"]
+__all__ = ["deal", "deck_of", "give_up", "preload_cards"]
 
 _MOST_PREVIEWS = 50
 _LARGEST_PREVIEWED = 200 << 20
@@ -79,58 +79,68 @@ def deal(
         store: Where to.
     """
     deck.close()
-    made: list[CardRecord] = []
-    for hand in deck.hands:
-        card = hand.attributes
-        assert card is not None
-        record = _one(deck, hand, card, flow, records, store)
-        if record is not None:
-            made.append(record)
-    return tuple(made)
+    return _kept(_one(deck, hand, flow, records, store) for hand in deck.hands)
+
+
+def give_up(deck: Deck, store: LocalStore, why: str) -> tuple[CardRecord, ...]:
+    """Return the records of cards that could not be made, and that say so. Never raises."""
+    error = tree.Error(title=why)
+    return _kept(_stored(hand, _failed(_of(hand), error), store) for hand in deck.hands)
 
 
 def _one(
-    deck: Deck, hand: Hand, card: Card, flow: Any, records: Mapping[str, ArtifactRecord], store: LocalStore
+    deck: Deck, hand: Hand, flow: Any, records: Mapping[str, ArtifactRecord], store: LocalStore
 ) -> CardRecord | None:
+    card = _of(hand)
+    drawn: list[tree.Node] = []
     try:
         with _limited(float(card.timeout)):
-            body = _body(deck, hand, card, flow, records)
-            packed = pack(body)
+            return _stored(hand, _body(deck, hand, flow, records, drawn), store)
     except _TookTooLong:
-        body = _failed(
-            card, tree.Error(title=f"The card took longer than its timeout of {float(card.timeout):g} s")
-        )
-        packed = None if body is None else pack(body)
+        why = f"The card took longer than its timeout of {float(card.timeout):g} s"
+        body = _failed(card, tree.Error(title=why), drawn)
     except UserError as error:
         body = _failed(card, tree.Error(title="The card could not be made", message=error.message))
-        packed = None if body is None else pack(body)
     except Exception as error:  # noqa: BLE001 - the user's code, which may do anything
-        body = _failed(card, broken("The card could not be made", error))
-        packed = None if body is None else pack(body)
-    if packed is None:
+        body = _failed(card, broken("The card could not be made", error), drawn)
+    return _stored(hand, body, store)
+
+
+def _stored(hand: Hand, body: tree.Body | None, store: LocalStore) -> CardRecord | None:
+    if body is None:
         return None
+    packed = pack(body)
     if len(packed) > CARD_BYTES:
         note = f"The card has {len(packed):,} bytes; cards of more than {CARD_BYTES:,} are not kept."
         packed = pack(tree.Body(nodes=(tree.Text(note=note),)))
-    record = CardRecord(card.type, card.card_id, "", 0, None, time.time())
     try:
-        return store.write_card(record, packed)
+        return store.write_card(CardRecord(hand.type, hand.id or "", "", 0, None, time.time()), packed)
     except StoreError as error:
-        warn(f"card '{card.type}' could not be stored: {error.message}")
+        warn(f"card '{hand.type}' could not be stored: {error.message}")
         return None
 
 
-def _failed(card: Card, error: tree.Error) -> tree.Body | None:
+def _failed(card: Card, error: tree.Error, drawn: Iterable[tree.Node] = ()) -> tree.Body | None:
     warn(f"card '{card.type}': {error.title}{': ' if error.message else ''}{error.message}")
-    return tree.Body(nodes=(error,), has_frame=card.type == "default") if card.save_errors else None
+    return tree.Body(nodes=(*drawn, error), has_frame=card.type == "default") if card.save_errors else None
 
 
-def _body(deck: Deck, hand: Hand, card: Card, flow: Any, records: Mapping[str, ArtifactRecord]) -> tree.Body:
-    if card.type == "default":
-        previews = _previews(card, flow, records)
-        return body_of(hand, card, nodes_of(tuple(hand.parts)), artifacts=previews)
-    if card.type == "blank":
-        return body_of(hand, card, nodes_of(tuple(hand.parts)))
+def _of(hand: Hand) -> Card:
+    assert hand.attributes is not None
+    return hand.attributes
+
+
+def _kept(records: Iterable[CardRecord | None]) -> tuple[CardRecord, ...]:
+    return tuple(record for record in records if record is not None)
+
+
+def _body(
+    deck: Deck, hand: Hand, flow: Any, records: Mapping[str, ArtifactRecord], drawn: list[tree.Node]
+) -> tree.Body:
+    card = _of(hand)
+    if card.type in BUILTIN:
+        nodes = nodes_of(tuple(hand.parts), into=drawn)
+        return body_of(hand, card, nodes, artifacts=_previews(card, flow, records))
     kind = card_class(card.type)
     if kind is None:
         known = ", ".join(known_types())
@@ -141,7 +151,7 @@ def _body(deck: Deck, hand: Hand, card: Card, flow: Any, records: Mapping[str, A
 
 def _previews(card: Card, flow: Any, records: Mapping[str, ArtifactRecord]) -> tuple[tree.Artifact, ...]:
     """Return previews of what the step has set, which is in memory; of what it inherited the reader makes them."""
-    if flow is None:
+    if flow is None or card.type != "default":
         return ()
     most = card.options.get("max_artifact_size", _LARGEST_PREVIEWED)
     values: Mapping[str, Any] = flow.__dict__

@@ -298,3 +298,54 @@ def test_cards_of_resumed_runs_are_found_at_their_origin_and_survive_cleaning(tm
     finally:
         default_metadata()
         default_namespace()
+
+
+ODD = """
+import time
+from asyncflow import FlowSpec, cache, card, current, step
+from asyncflow.cards import Component
+
+class Endless(Component):
+    def render(self):
+        time.sleep(3600)
+
+class OddFlow(FlowSpec):
+    @cache
+    @card
+    @step
+    def start(self):
+        current.card.append("made once")
+        self.next(self.shared)
+
+    @card(timeout=0.3)
+    @step
+    async def shared(self):
+        current.card.append(Endless())
+        self.next(self.end)
+
+    @step
+    def end(self):
+        import os
+        os._exit(3)
+"""
+
+
+@pytest.mark.slow
+def test_cards_of_cached_hung_and_dead_tasks(tmp_path: Path) -> None:
+    place = Place(tmp_path, {"ASYNCFLOW_HOME": str(tmp_path / "store")})
+    (tmp_path / "odd.py").write_text(ODD)
+    assert place.run("run", "odd.py").code == 1
+    assert place.run("run", "odd.py", "--with", "card").code == 1
+    try:
+        metadata(str(tmp_path / "store"))
+        namespace(None)
+        (taken_over,) = get_cards("OddFlow/2/start/1", type="default")[:1]
+        assert taken_over.page().nodes[0] == tree.Text(text="made once")
+        (hung,) = get_cards("OddFlow/1/shared/2")
+        assert hung.page().nodes[0] == tree.Error(title="The card took longer than its timeout of 0.3 s")
+        dead = plain_card(Task("OddFlow/1/end/3")).page()
+        assert isinstance(dead.nodes[0], tree.Error)
+        assert dead.status == "failed"
+    finally:
+        default_metadata()
+        default_namespace()

@@ -273,11 +273,14 @@ class Endless(Component):
 def test_a_card_that_takes_too_long_is_given_up(
     play: Play, store: LocalStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    played = play("quick", lambda _: current.card.append(Endless()))
+    played = play("quick", lambda _: current.card.extend(["before", Endless(), "after"]))
 
     (record,) = played.manifest.cards
     assert isinstance(played.outcome, Succeeded)
-    assert body(store, record).nodes == (tree.Error(title="The card took longer than its timeout of 0.1 s"),)
+    assert body(store, record).nodes == (
+        tree.Text(text="before"),
+        tree.Error(title="The card took longer than its timeout of 0.1 s"),
+    )
     assert record.id == ""
     assert "@card has id='bad id', which is ignored" in capsys.readouterr().err
 
