@@ -51,7 +51,7 @@ from asyncflow.worker.usage import Meter
 if TYPE_CHECKING:
     from asyncflow.worker.deck import Deck
 
-__all__ = ["Prepared", "has_async_steps", "preload", "prepare", "run_attempt", "show"]
+__all__ = ["Prepared", "has_async_steps", "has_cards", "preload", "prepare", "run_attempt", "show"]
 
 compression.load()  # with this module, and so before a fork
 
@@ -72,6 +72,11 @@ def preload(flow_class: type) -> None:
 def has_async_steps(flow_class: type) -> bool:
     """Say whether some steps of the flow share a worker's event loop."""
     return any(info.is_async for info in parse_flow(flow_class).steps.values())
+
+
+def has_cards(flow_class: type) -> bool:
+    """Say whether some steps of the flow have a card."""
+    return any(_cards_of(info) for info in parse_flow(flow_class).steps.values())
 
 
 def run_attempt(flow_class: type, run_spec: RunSpec, task_spec: TaskSpec, store: LocalStore) -> Outcome:

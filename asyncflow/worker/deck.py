@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from asyncflow.cards import tree
@@ -126,7 +126,7 @@ class Deck:
 
     def __init__(
         self,
-        cards: Iterable[Card],
+        cards: Sequence[Card],
         *,
         root: str,
         key: _Key,
@@ -138,6 +138,7 @@ class Deck:
         self._key = key
         self._task = task
         self._graph = graph
+        self._complaints = [card.complaint_of_id for card in cards if card.complaint_of_id]
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._published_at = 0.0
@@ -153,9 +154,8 @@ class Deck:
     def enter(self) -> None:
         """Say that the step begins, in this process."""
         self._pid = os.getpid()
-        for hand in self.hands:
-            if hand.attributes is not None and hand.attributes.complaint_of_id:
-                warn(hand.attributes.complaint_of_id)
+        for complaint in self._complaints:
+            warn(complaint)
 
     def task_after(self, records: Mapping[str, ArtifactRecord]) -> Any:  # Any: the client's Task
         """Return the task as it will be read, with what the step has left."""

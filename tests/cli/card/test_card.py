@@ -349,3 +349,42 @@ def test_cards_of_cached_hung_and_dead_tasks(tmp_path: Path) -> None:
     finally:
         default_metadata()
         default_namespace()
+
+
+LARGE = """
+import random
+from asyncflow import FlowSpec, card, current, step
+
+class LargeFlow(FlowSpec):
+    @card
+    @step
+    def start(self):
+        current.card.append(" ".join(str(random.random()) for _ in range(3000)))
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+
+
+@pytest.mark.slow
+def test_a_large_card_survives_cleaning_and_is_missed_when_it_is_lost(tmp_path: Path) -> None:
+    place = Place(tmp_path, {"ASYNCFLOW_HOME": str(tmp_path / "store")})
+    (tmp_path / "large.py").write_text(LARGE)
+    assert place.run("run", "large.py").code == 0
+    assert place.run("gc", "--grace", "0").code == 0
+    digest = json.loads(place.run("card", "list", "1", "--json").stdout)[0]["hash"]
+    blob = tmp_path / "store/blobs" / digest[:2] / digest[2:]
+    assert blob.exists()
+    assert len(place.run("card", "get", "1/start").stdout) > 50_000
+    assert place.run("doctor", "--thorough").code == 0
+
+    blob.unlink()
+
+    ended = place.run("card", "get", "1/start")
+    assert (ended.code, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Store error:")
+    assert "Card `default`" in ended.stderr
+    doctor = place.run("doctor")
+    assert f"card default: blob {digest} is missing" in doctor.stdout + doctor.stderr
