@@ -49,16 +49,23 @@ class Draw:
         match node:
             case tree.Section():
                 return self._section(node)
-            case tree.Table():
-                return tables.table(node, self)
-            case tree.Facts():
-                return tables.facts(node, self)
             case tree.Artifact():
                 return self._artifact(node)
             case tree.Timeline():
                 return self._timeline(node)
             case tree.Event():
                 return self._event(node)
+            case tree.Page() | tree.Body():
+                return self._stack(node.nodes)
+            case _:
+                return self._leaf(node)
+
+    def _leaf(self, node: tree.Node) -> RenderableType:
+        match node:
+            case tree.Table():
+                return tables.table(node, self)
+            case tree.Facts():
+                return tables.facts(node, self)
             case tree.Image():
                 return pictures.picture(node, self.ink)
             case tree.Chart():
@@ -67,8 +74,6 @@ class Draw:
                 return charts.metric(node, self.ink)
             case tree.Dag():
                 return dag.graph(node, self.ink)
-            case tree.Page() | tree.Body():
-                return self._stack(node.nodes)
             case _:
                 return words.words(node, self.ink)
 

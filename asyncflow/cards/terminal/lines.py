@@ -69,7 +69,7 @@ class Redrawn:
     """
 
     def __init__(self, ink: Ink) -> None:
-        self._ink = ink
+        self.ink = ink
         self._width = 0
         self._nodes: list[Node] = []
         self._lines: list[list[Line]] = []
@@ -80,15 +80,15 @@ class Redrawn:
         width = max(width, _LEAST_WIDTH)
         if width != self._width or self._console is None:
             self._width, self._nodes, self._lines = width, [], []
-            self._console = _console(width, self._ink)
-        draw = Draw(self._ink)
+            self._console = _console(width, self.ink)
+        draw = Draw(self.ink)
         drawn: list[list[Line]] = []
         wanted = list(nodes)
         for number, node in enumerate(wanted):
             if number < len(self._nodes) and self._nodes[number] == node:
                 drawn.append(self._lines[number])
             else:
-                drawn.append(_drawn(draw(node), self._console, width, self._ink))
+                drawn.append(_drawn(draw(node), self._console, width, self.ink))
         self._nodes, self._lines = wanted, drawn
         return [line for number, part in enumerate(drawn) for line in ([[]] if number else []) + part]
 

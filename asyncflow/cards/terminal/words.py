@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from typing import ClassVar
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -134,7 +135,7 @@ class _PlainCode(CodeBlock):
 
 
 class _Markdown(Markdown):
-    elements = {
+    elements: ClassVar = {
         **Markdown.elements,
         "heading_open": _PlainHeading,
         "fence": _PlainCode,
