@@ -48,16 +48,6 @@ def command(script: Script | None = None) -> click.Command:
     """Make the group of commands."""
     flow = None if script is None else script.class_name
 
-    def view(
-        path: str, in_terminal: bool | None, unfolds: bool, **which: Any
-    ) -> None:  # Any: what click parsed
-        with open_store() as store:
-            card = chosen_card(store, path, flow, which)
-            if terminal.is_terminal(sys.stdout) if in_terminal is None else in_terminal:
-                draw(card, unfolds=unfolds)
-            else:
-                terminal.out(card.view())
-
     def get(path: str, file: str | None, **which: Any) -> None:  # Any: as above
         with open_store() as store:
             html = chosen_card(store, path, flow, which).get()
@@ -84,14 +74,7 @@ def command(script: Script | None = None) -> click.Command:
     any_path = click.Argument(["path"], metavar="RUN[/STEP[/TASK]]")
     which = which_options()
     add = group.add_command
-    add(
-        OurCommand(
-            name="view",
-            params=[task, *which, *_view_options()],
-            callback=view,
-            help="Draw a card in the terminal, or open it in the browser.",
-        )
-    )
+    add(_view_command(task, flow))
     file = click.Argument(["file"], required=False, metavar="[FILE]", type=click.Path(dir_okay=False))
     add(OurCommand(name="get", params=[task, file, *which], callback=get, help="Write a card's HTML."))
     as_json = click.Option(["--json", "--as-json", "as_json"], is_flag=True, help="As JSON, for programs.")
@@ -112,19 +95,29 @@ def command(script: Script | None = None) -> click.Command:
     return group
 
 
-def _view_options() -> list[click.Parameter]:
-    return [
-        click.Option(
-            ["--terminal/--browser", "in_terminal"],
-            default=None,
-            help="Where to look at it.  [default: here, if stdout is a terminal]",
-        ),
-        click.Option(
-            ["--all", "unfolds"],
-            is_flag=True,
-            help="In the terminal: unfold what is folded, and whole tracebacks.",
-        ),
-    ]
+def _view_command(task: click.Argument, flow: str | None) -> click.Command:
+    def view(
+        path: str, in_terminal: bool | None, unfolds: bool, **which: Any
+    ) -> None:  # Any: what click parsed
+        with open_store() as store:
+            card = chosen_card(store, path, flow, which)
+            if terminal.is_terminal(sys.stdout) if in_terminal is None else in_terminal:
+                draw(card, unfolds=unfolds)
+            else:
+                terminal.out(card.view())
+
+    where = click.Option(
+        ["--terminal/--browser", "in_terminal"],
+        default=None,
+        help="Where to look at it.  [default: here, if stdout is a terminal]",
+    )
+    unfolds = click.Option(
+        ["--all", "unfolds"],
+        is_flag=True,
+        help="In the terminal: unfold what is folded, and whole tracebacks.",
+    )
+    about = "Draw a card in the terminal, or open it in the browser."
+    return OurCommand(name="view", params=[task, *which_options(), where, unfolds], callback=view, help=about)
 
 
 def which_options() -> list[click.Parameter]:

@@ -41,6 +41,8 @@ def running(home: Path, told: Path) -> Iterator[Told]:
         line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
+            while not (home / "asyncflow.db").exists():
+                time.sleep(0.01)
             yield words
             words.say("end")
             assert process.wait(30) == 0
@@ -63,8 +65,6 @@ async def until_run(look: Looker) -> None:
 async def test_the_cards_of_a_running_task_are_redrawn_as_it_shows_more(tmp_path: Path) -> None:
     home = tmp_path / ".asyncflow"
     with running(home, tmp_path / "told") as told:
-        while not (home / "asyncflow.db").exists():
-            time.sleep(0.01)
         async with looking(home, size=(120, 60)) as look:
             await until_run(look)
 
