@@ -21,6 +21,8 @@ _MARKS = {
     "bar": "bar", "tick": "point", "rect": "heat", "arc": "bar", "rule": "skip", "text": "skip",
 }  # fmt: skip
 _COMPOSED = ("facet", "repeat", "spec")
+_TRANSFORMED = object()
+"""In place of data that would have to be transformed."""
 _BINS = 12
 _MOST_SERIES = 8
 _MOST_ROWS = 20_000
@@ -119,23 +121,27 @@ def _chart(spec: Mapping[str, Any], datasets: Any) -> Drawing:
     )
 
 
-def _layers(spec: Mapping[str, Any], data: Any, encoding: Any, depth: int) -> Iterator[tuple[str, Any, Any]]:
+def _layers(
+    spec: Mapping[str, Any], data: Any, encoding: Any, depth: int, *, is_transformed: bool = False
+) -> Iterator[tuple[str, Any, Any]]:
     """Yield mark, data and encoding of each layer."""
-    if spec.get("transform"):
-        raise CannotDraw("it transforms its data")
+    is_transformed = is_transformed or bool(spec.get("transform"))
     data = spec.get("data") or data
     own = spec.get("encoding")
     encoding = {**encoding, **(own if isinstance(own, dict) and depth else {})}
     if isinstance(spec.get("layer"), list) and depth < 6:
         for layer in spec["layer"]:
             if isinstance(layer, dict):
-                yield from _layers(layer, data, encoding, depth + 1)
+                yield from _layers(layer, data, encoding, depth + 1, is_transformed=is_transformed)
         return
     mark = spec.get("mark")
-    yield str(mark.get("type") if isinstance(mark, dict) else mark or ""), data, encoding
+    name = str(mark.get("type") if isinstance(mark, dict) else mark or "")
+    yield name, _TRANSFORMED if is_transformed else data, encoding
 
 
 def _rows(data: Any, datasets: Any) -> list[Mapping[str, Any]]:
+    if data is _TRANSFORMED:
+        raise CannotDraw("it transforms its data")
     if not isinstance(data, dict):
         raise CannotDraw("it has no data")
     values = data.get("values")
