@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from asyncflow.cli import terminal
+from asyncflow.cli.card_drawing import draw
 from asyncflow.cli.errors import CommandError, NotFoundError
 from asyncflow.cli.group import OurCommand, help_option
 from asyncflow.cli.reading import OpenStore, open_store
@@ -26,7 +28,7 @@ __all__ = ["chosen_card", "command", "which_options"]
 _HELP = """Look at the cards of tasks: reports that come with every run.
 
 \b
-  asyncflow card view 42/train/7        open a task's card in the browser
+  asyncflow card view 42/train/7        draw a task's card here; --browser opens it there
   asyncflow card get 42/train/7 c.html  write it to a file; without one, to stdout
   asyncflow card list latest            what cards there are
   asyncflow card export 42 --to cards   write all of them, a file each
@@ -45,11 +47,6 @@ class _CardGroup(click.Group):
 def command(script: Script | None = None) -> click.Command:
     """Make the group of commands."""
     flow = None if script is None else script.class_name
-
-    def view(path: str, **which: Any) -> None:  # Any: what click parsed
-        with open_store() as store:
-            card = chosen_card(store, path, flow, which)
-            terminal.out(card.view())
 
     def get(path: str, file: str | None, **which: Any) -> None:  # Any: as above
         with open_store() as store:
@@ -77,7 +74,7 @@ def command(script: Script | None = None) -> click.Command:
     any_path = click.Argument(["path"], metavar="RUN[/STEP[/TASK]]")
     which = which_options()
     add = group.add_command
-    add(OurCommand(name="view", params=[task, *which], callback=view, help="Open a card in the browser."))
+    add(_view_command(task, flow))
     file = click.Argument(["file"], required=False, metavar="[FILE]", type=click.Path(dir_okay=False))
     add(OurCommand(name="get", params=[task, file, *which], callback=get, help="Write a card's HTML."))
     as_json = click.Option(["--json", "--as-json", "as_json"], is_flag=True, help="As JSON, for programs.")
@@ -96,6 +93,31 @@ def command(script: Script | None = None) -> click.Command:
         )
     )
     return group
+
+
+def _view_command(task: click.Argument, flow: str | None) -> click.Command:
+    def view(
+        path: str, in_terminal: bool | None, unfolds: bool, **which: Any
+    ) -> None:  # Any: what click parsed
+        with open_store() as store:
+            card = chosen_card(store, path, flow, which)
+            if terminal.is_terminal(sys.stdout) if in_terminal is None else in_terminal:
+                draw(card, unfolds=unfolds)
+            else:
+                terminal.out(card.view())
+
+    where = click.Option(
+        ["--terminal/--browser", "in_terminal"],
+        default=None,
+        help="Where to look at it.  [default: here, if stdout is a terminal]",
+    )
+    unfolds = click.Option(
+        ["--all", "unfolds"],
+        is_flag=True,
+        help="In the terminal: unfold what is folded, and whole tracebacks.",
+    )
+    about = "Draw a card in the terminal, or open it in the browser."
+    return OurCommand(name="view", params=[task, *which_options(), where, unfolds], callback=view, help=about)
 
 
 def which_options() -> list[click.Parameter]:

@@ -16,6 +16,8 @@ BROAD_EXCEPT_ALLOWED = (
     "asyncflow/engine/embedded.py",  # what becomes of one run is told by its `wait`
     "asyncflow/cards/guard.py",  # a broken component becomes an error on the card
     "asyncflow/cards/plotly.py",  # what Kaleido raises without a browser is its own affair
+    "asyncflow/cards/terminal/charts.py",  # numbers that a plotting library does not expect
+    "asyncflow/cards/terminal/pictures.py",  # whatever Pillow finds wrong with somebody's bytes
     "asyncflow/cards/tables.py",  # a cell whose own code cannot show it
     "asyncflow/events/bus.py",  # a subscriber's callback
     "asyncflow/flow/failure.py",  # pickling runs the user's code
