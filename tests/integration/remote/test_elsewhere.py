@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 def place(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A cluster with either kind of store."""
     name = {"directory": "beside", "bucket": "cluster"}[request.param]
-    yield request.getfixturevalue(name)
+    return request.getfixturevalue(name)
 
 
 def words(machine: Machine) -> None:
