@@ -56,6 +56,8 @@ class Ordering:
     """What a container of a step runs, by the address of its spec object."""
     environment: Mapping[str, str]
     """For all workers."""
+    has_cards: bool = False
+    """Some steps have cards, which may be looked at while they run."""
 
     @property
     def run_for_workers(self) -> RunSpec:
