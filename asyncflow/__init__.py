@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from asyncflow.flow.current import current
     from asyncflow.flow.decorators.builtin import catch, environment, parallel, resources, retry, timeout
     from asyncflow.flow.decorators.cache import cache
+    from asyncflow.flow.decorators.card import card
     from asyncflow.flow.decorators.compute import batch, kubernetes
     from asyncflow.flow.decorators.hooks import exit_hook
     from asyncflow.flow.decorators.limits import concurrency, rate_limit
@@ -121,6 +122,7 @@ __all__ = [
     "__version__",
     "batch",
     "cache",
+    "card",
     "catch",
     "concurrency",
     "conda",
@@ -211,6 +213,7 @@ _HOMES = {
     "__version__": "asyncflow.version",
     "batch": "asyncflow.flow.decorators.compute",
     "cache": "asyncflow.flow.decorators.cache",
+    "card": "asyncflow.flow.decorators.card",
     "catch": "asyncflow.flow.decorators.builtin",
     "concurrency": "asyncflow.flow.decorators.limits",
     "conda": "asyncflow.flow.decorators.packages",

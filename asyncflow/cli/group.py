@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Mapping[str, Entry] = {
-    "run": Entry("asyncflow.cli.run", "Run", "Run a flow on this machine."),
+    "run": Entry("asyncflow.cli.run", "Run", "Run a flow."),
     "resume": Entry("asyncflow.cli.resume", "Run", "Go on with a run; what went well is not run again."),
     "spin": Entry(
         "asyncflow.cli.spin", "Run", "Run one step again, with what an earlier task of it began with."
@@ -60,6 +60,9 @@ COMMANDS: Mapping[str, Entry] = {
     "runs": Entry("asyncflow.cli.runs", "Look at runs", "List runs, newest first."),
     "logs": Entry("asyncflow.cli.logs", "Look at runs", "Show what tasks printed."),
     "dump": Entry("asyncflow.cli.dump", "Look at runs", "Show the artifacts of a step or a task."),
+    "card": Entry(
+        "asyncflow.cli.card", "Look at runs", "Look at the cards of tasks: reports that come with every run."
+    ),
     "diff": Entry("asyncflow.cli.diff", "Look at runs", "Show how two runs differ."),
     "code": Entry("asyncflow.cli.code", "Look at runs", "Get back a run's code, or compare it."),
     "why": Entry("asyncflow.cli.why", "Look at runs", "Say why a task ran, or was taken over."),

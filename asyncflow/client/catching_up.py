@@ -69,7 +69,10 @@ class Replica:
         self._store = LocalStore(home)
 
     def catch_up_list(self, most: int = MOST_HEADS) -> None:
-        """Learn of the newest runs: what a list shows of them. Raises StoreError."""
+        """Learn of the newest runs: what a list shows of them, of those that were looked into here all of it.
+
+        Raises StoreError.
+        """
         infos: list[ObjectInfo] = []
         for info in self.objects.list(HEADS, page=min(most, 1000)):
             infos.append(info)
@@ -80,7 +83,11 @@ class Replica:
             changed = [
                 info for info in infos if known.get(run_of_head(info.key) or 0, Position()).head != info.etag
             ]
-            self._take_heads(db, changed)
+            for run, head in self._take_heads(db, changed).items():
+                position = position_of(db, run)
+                is_behind = head.next_piece > position.next_piece or head.is_over > position.is_over
+                if position.next_piece and is_behind and not is_driven_here(db, run, time.time()):
+                    self._take_pieces(db, run, head.next_piece, is_over=head.is_over)
 
     def catch_up_run(self, run: int) -> bool:
         """Learn all that is known of a run; False: the bucket knows of none. Raises StoreError."""

@@ -65,6 +65,11 @@ _S3 = {
     "MetaflowS3URLException": "asyncflow.s3.errors",
 }
 
+_CARD = {
+    "MetaflowCard": "asyncflow.cards.card",
+    "MetaflowCardComponent": "asyncflow.cards.component",
+}
+
 MODULES: Mapping[str, Mapping[str, str]] = {
     **DEEPER,
     "metaflow": {"__version__": "asyncflow", "S3": "asyncflow", "cards": "asyncflow"},
@@ -92,7 +97,15 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow.parameters": {"JSONType": "asyncflow", "Parameter": "asyncflow"},
     "metaflow.plugins": {},
     "metaflow.plugins.cards": {},
-    "metaflow.plugins.cards.card_modules": {},
+    "metaflow.plugins.cards.card_client": {
+        "Card": "asyncflow.client.cards",
+        "CardContainer": "asyncflow.client.cards",
+        "get_cards": "asyncflow.client.cards",
+    },
+    "metaflow.plugins.cards.card_modules": _CARD,
+    "metaflow.plugins.cards.card_modules.card": _CARD,
+    "metaflow.plugins.cards.card_modules.components": {},
+    "metaflow.plugins.cards.exception": {"CardNotPresentException": "asyncflow.client.errors:NoSuchObject"},
     "metaflow.plugins.datatools": _S3,
     "metaflow.plugins.datatools.s3": _S3,
     "metaflow.plugins.datatools.s3.s3": _S3,
@@ -109,6 +122,7 @@ MODULES: Mapping[str, Mapping[str, str]] = {
 _SAME_AS = {
     "metaflow.cards": "asyncflow.cards",
     "metaflow.plugins.cards": "asyncflow.cards",
+    "metaflow.plugins.cards.card_modules.components": "asyncflow.cards",
     "metaflow.plugins": "asyncflow",
     "metaflow": "asyncflow",
 }

@@ -74,7 +74,7 @@ async def routed_backend(
     state: RunState,
     sink: LogSink,
     mirror: Mirror | None,
-) -> AsyncGenerator[Backend]:
+) -> AsyncGenerator[RoutedBackend]:
     """Make one backend of this machine's and those of open platforms; the latter are closed at the end.
 
     Raises:

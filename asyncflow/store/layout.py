@@ -5,6 +5,7 @@
   blobs/<2 hex>/<38 hex>        content-addressed, written once
   runs/<run>/<task // 1000>.manifests      a pack: the manifests of a thousand tasks, appended
              <task // 1000>/<task>.<attempt>.log
+             <task // 1000>/<task>.<attempt>.cards      what its cards show while it runs; see cards/live.py
   memos/<40 hex>                for each step's code, what results were made of (@cache)
   tmp/                          files being written
   locks/                        empty files, locked while the store is cleaned and blobs are used again
@@ -27,6 +28,7 @@ __all__ = [
     "cache_directory",
     "cached_blob_path",
     "gc_lock_path",
+    "live_cards_path",
     "log_path",
     "memo_path",
     "memos_directory",
@@ -66,6 +68,11 @@ def pack_path(root: str, run: int, task: int) -> str:
 def log_path(root: str, run: int, task: int, attempt: int) -> str:
     """Return the path of an attempt's log (both streams)."""
     return f"{root}/runs/{run}/{task // 1000}/{task}.{attempt}.log"
+
+
+def live_cards_path(root: str, run: int, task: int, attempt: int) -> str:
+    """Return the path of what an attempt's cards show while it runs."""
+    return f"{root}/runs/{run}/{task // 1000}/{task}.{attempt}.cards"
 
 
 def temporary_directory(root: str) -> str:

@@ -106,6 +106,7 @@ class SlurmPlatform:
         self._asking = anyio.Lock()
         self._wake = anyio.Event()
         self._is_closed = False
+        self._is_detached = False
 
     @property
     def capabilities(self) -> PlatformCapabilities:
@@ -379,10 +380,16 @@ class SlurmPlatform:
             ids = [known.id for known in self._jobs.values() if known.asked == signal and known.end is None]
             await self._commands.signal(ids, signal)
 
+    def detach(self) -> None:
+        """Let what runs go on when the platform is closed: another driver goes on with the run, or may."""
+        self._is_detached = True
+
     async def aclose(self) -> None:
         """End what still runs: asked, then forced, then left to Slurm. Bounded in time; safe to call twice."""
         self._is_closed = True
         self._wake.set()
+        if self._is_detached:
+            return
         with anyio.CancelScope(shield=True):
             for signal, within_s in (
                 (script.ASK, min(self._pace.grace_s, 1.5 * self._pace.closing_s)),
