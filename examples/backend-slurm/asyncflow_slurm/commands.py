@@ -32,6 +32,8 @@ _PASSING = (
     "connection timed out", "unable to connect", "standby mode", "transport endpoint", "munge", "try again",
     "message send failure", "message receive failure", "resource temporarily unavailable",
 )  # fmt: skip
+_CERTAIN = ("invalid", "specification can not be satisfied", "unrecognized option", "unknown option")
+"""What depends on no node's or partition's being up."""
 _QUOTA = ("maxsubmit", "job submit limit")
 _QUEUE = "ArrayJobID:16|,ArrayTaskID:16|,State:24|,exit_code:12|,Reason:80|,NodeList:200"
 _KEPT = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER")
@@ -49,6 +51,11 @@ class Refusal(Exception):
     def is_quota(self) -> bool:
         """Whether it may say yes when other jobs have ended."""
         return any(word in str(self).lower() for word in _QUOTA)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it will never say yes to this."""
+        return any(word in str(self).lower() for word in _CERTAIN)
 
 
 class Cluster(NamedTuple):

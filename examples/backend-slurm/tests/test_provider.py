@@ -57,6 +57,27 @@ async def test_a_step_that_no_node_can_run_is_found_in_slurm_s_words(
     assert told in finding.told
 
 
+async def test_what_can_never_run_is_said_when_the_cluster_is_opened(slurm: Cluster, tmp_path: Path) -> None:
+    context = asking(partition="nowhere")
+    (request,) = context.steps
+    context = replace(context, steps=(replace(request, where="flow.py:7"),))
+    with pytest.raises(
+        UserError, match=r"Step train cannot run on the cluster: .*Invalid partition name"
+    ) as told:
+        async with SlurmProvider(tmp_path).open(context):
+            pass
+    assert told.value.where == "flow.py:7"
+
+
+async def test_what_cannot_run_now_does_not_keep_a_run_from_starting(slurm: Cluster, tmp_path: Path) -> None:
+    slurm.ask("scontrol", "update", "PartitionName=main", "State=DOWN")
+    try:
+        async with SlurmProvider(tmp_path).open(asking()):
+            pass
+    finally:
+        slurm.ask("scontrol", "update", "PartitionName=main", "State=UP")
+
+
 async def test_a_directory_that_cannot_be_written_is_found(slurm: Cluster, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     findings = await SlurmProvider(tmp_path / "file").examine(CONTEXT)
