@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asyncflow.cli import terminal
+from asyncflow.cli import card_server, terminal
 from asyncflow.cli.card_drawing import draw
 from asyncflow.cli.errors import CommandError, NotFoundError
 from asyncflow.cli.group import OurCommand, help_option
@@ -30,6 +30,7 @@ _HELP = """Look at the cards of tasks: reports that come with every run.
 \b
   asyncflow card view 42/train/7        draw a task's card here; --browser opens it there
   asyncflow card get 42/train/7 c.html  write it to a file; without one, to stdout
+  asyncflow card server 42              all cards of a run on a local page, live
   asyncflow card list latest            what cards there are
   asyncflow card export 42 --to cards   write all of them, a file each
 
@@ -75,6 +76,7 @@ def command(script: Script | None = None) -> click.Command:
     which = which_options()
     add = group.add_command
     add(_view_command(task, flow))
+    add(card_server.command(flow))
     file = click.Argument(["file"], required=False, metavar="[FILE]", type=click.Path(dir_okay=False))
     add(OurCommand(name="get", params=[task, file, *which], callback=get, help="Write a card's HTML."))
     as_json = click.Option(["--json", "--as-json", "as_json"], is_flag=True, help="As JSON, for programs.")

@@ -7,6 +7,23 @@ one `Charts` for all of them, and replaces the `<section data-node>` of those th
 from __future__ import annotations
 
 from asyncflow.cards.html.charts import Charts
-from asyncflow.cards.html.render import content_policy, document, node_html, nodes_html, page_html, style
+from asyncflow.cards.html.render import (
+    content_policy,
+    document,
+    has_frame,
+    node_html,
+    nodes_html,
+    page_html,
+    style,
+)
 
-__all__ = ["Charts", "content_policy", "document", "node_html", "nodes_html", "page_html", "style"]
+__all__ = [
+    "Charts",
+    "content_policy",
+    "document",
+    "has_frame",
+    "node_html",
+    "nodes_html",
+    "page_html",
+    "style",
+]

@@ -22,7 +22,7 @@ from asyncflow.cards.html.markdown import markdown_html
 from asyncflow.cards.html.shown import shown
 from asyncflow.text import bytes_text, moment_text, visible
 
-__all__ = ["content_policy", "document", "node_html", "nodes_html", "page_html", "style"]
+__all__ = ["content_policy", "document", "has_frame", "node_html", "nodes_html", "page_html", "style"]
 
 _MOST_DEPTH = 30
 _FAR_FUTURE = 1e11
@@ -51,16 +51,19 @@ def page_html(page: tree.Page, *, charts: Charts | None = None) -> str:
     return document(page, nodes_html(page.nodes, charts=charts))
 
 
-def document(page: tree.Page, body: Markup, *, head: str = "", policy: str | None = None) -> str:
+def document(
+    page: tree.Page, body: Markup, *, head: str = "", aside: str = "", policy: str | None = None
+) -> str:
     """Return a whole document around a page's nodes, for servers that add to it.
 
     Args:
         page: Its title, where it is from and how that went.
         body: What is within `<main>`.
         head: More for `<head>`, as markup.
+        aside: What stands beside the page, as markup.
         policy: The Content-Security-Policy. None: nothing is run, nothing is loaded.
     """
-    frames = _has_frame(page.nodes)
+    frames = has_frame(page.nodes)
     return (
         _environment()
         .get_template("page.html.j2")
@@ -70,6 +73,7 @@ def document(page: tree.Page, body: Markup, *, head: str = "", policy: str | Non
             made=moment_text(page.made_at) if 0 < page.made_at < _FAR_FUTURE else "",
             body=body,
             head=Markup(head),
+            aside=Markup(aside),
             style=Markup(style()),
             policy=content_policy(has_frames=frames) if policy is None else policy,
         )
@@ -111,9 +115,10 @@ def _custom(html: str) -> str:
     return f'<!doctype html>\n<meta charset="utf-8">\n{meta}\n{html}'
 
 
-def _has_frame(nodes: tuple[tree.Node, ...]) -> bool:
+def has_frame(nodes: tuple[tree.Node, ...]) -> bool:
+    """Tell whether there is a part that a custom card has made as HTML, which brings styles of its own."""
     return any(
-        isinstance(node, tree.Html) or (isinstance(node, tree.Section) and _has_frame(node.nodes))
+        isinstance(node, tree.Html) or (isinstance(node, tree.Section) and has_frame(node.nodes))
         for node in nodes
     )
 
