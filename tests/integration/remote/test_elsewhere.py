@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.integration.remote.machines import Cluster, Machine, until
@@ -12,10 +10,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(params=["directory", "bucket"])
-def place(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def place(request: pytest.FixtureRequest) -> Cluster:
     """A cluster with either kind of store."""
     name = {"directory": "beside", "bucket": "cluster"}[request.param]
-    yield request.getfixturevalue(name)
+    found: Cluster = request.getfixturevalue(name)
+    return found
 
 
 def words(machine: Machine) -> None:
