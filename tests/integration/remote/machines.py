@@ -149,7 +149,7 @@ class Cluster:
         """Wait until steps have written a line so often."""
         until(lambda: self.journal().count(line) >= count, f"{count} times {line!r} in the journal")
 
-    def keys(self, pattern: str = "") -> list[str]:
+    def objects(self, pattern: str = "") -> list[str]:
         """Return the keys of the bucket that match, below the store's prefix."""
         bucket, _, prefix = self.store.removeprefix("s3://").partition("/")
         pages = moto.client(self.endpoint).get_paginator("list_objects_v2").paginate(Bucket=bucket)
@@ -164,7 +164,7 @@ class Cluster:
     def claims(self) -> int:
         """Count the attempts that workers have taken."""
         if self.store:
-            return len(self.keys("/claims/"))
+            return len(self.objects("/claims/"))
         return len(list(self.root.glob("*/.asyncflow/shared/runs/*/claims/*")))
 
     def clear_away(self) -> None:
