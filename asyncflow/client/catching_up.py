@@ -33,7 +33,7 @@ from asyncflow.store.live_files import LiveFiles
 from asyncflow.store.local import LocalStore
 from asyncflow.store.objects import ObjectInfo
 from asyncflow.store.pieces import LogPart, Piece, decode_piece
-from asyncflow.store.replica import keep_owner
+from asyncflow.store.replica import keep_owner, see_nobody_owns
 from asyncflow.store.s3.blocking import BlockingObjects
 from asyncflow.store.s3.keys import HEADS, OWNER, cards_prefix, head_key, piece_key, run_of_head
 
@@ -50,7 +50,9 @@ def replica_at(home: str) -> Replica | None:
     if objects is None:
         return None
     received = objects.get(OWNER)
-    if received is not None:
+    if received is None:
+        see_nobody_owns(home)
+    else:
         keep_owner(home, received.data.decode("ascii", "replace"))
     return Replica(home, objects)
 

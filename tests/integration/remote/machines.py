@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.processes import MARK_VARIABLE, kill_marked
 from tests.cli.place import Ended, Place
 from tests.services import moto
 
@@ -107,6 +108,11 @@ class Cluster:
     endpoint: str
 
     @property
+    def mark(self) -> str:
+        """What the environment of every process here carries."""
+        return str(self.root)
+
+    @property
     def jobs(self) -> Path:
         """Where the platform of processes keeps its jobs."""
         return self.root / "platform"
@@ -122,8 +128,9 @@ class Cluster:
             "ASYNCFLOW_S3_ENDPOINT_URL": self.endpoint,
             "ASYNCFLOW_CACHE_DIR": str(root / "cache"),
             "ASYNCFLOW_PROCESS_PLATFORM": str(self.jobs),
-            "ASYNCFLOW_PROCESS_EXPORT": "AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY,HOME,JOURNAL",
+            "ASYNCFLOW_PROCESS_EXPORT": "AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY,HOME,JOURNAL,CHAOS_MARK",
             "JOURNAL": str(self.root / "journal"),
+            MARK_VARIABLE: self.mark,
         }
         if self.store:
             fixed["ASYNCFLOW_STORE"] = self.store
@@ -142,7 +149,7 @@ class Cluster:
         """Wait until steps have written a line so often."""
         until(lambda: self.journal().count(line) >= count, f"{count} times {line!r} in the journal")
 
-    def keys(self, pattern: str = "") -> list[str]:
+    def objects(self, pattern: str = "") -> list[str]:
         """Return the keys of the bucket that match, below the store's prefix."""
         bucket, _, prefix = self.store.removeprefix("s3://").partition("/")
         pages = moto.client(self.endpoint).get_paginator("list_objects_v2").paginate(Bucket=bucket)
@@ -154,12 +161,15 @@ class Cluster:
         """Return the jobs that the platform of processes has ever been asked for."""
         return sorted(path.parent for path in self.jobs.glob("*/*/*/job.json"))
 
+    def claims(self) -> int:
+        """Count the attempts that workers have taken."""
+        if self.store:
+            return len(self.objects("/claims/"))
+        return len(list(self.root.glob("*/.asyncflow/shared/runs/*/claims/*")))
+
     def clear_away(self) -> None:
         """Kill what a test that has failed has left."""
-        for path in self.living_jobs():
-            for name in ("claim", "group"):
-                if (path / name).exists():
-                    _kill_group(int((path / name).read_text().split()[0]))
+        kill_marked(self.mark)
 
     def living_jobs(self) -> list[Path]:
         """Return the jobs that have not ended."""
@@ -170,10 +180,3 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a command at once, and collect it."""
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-
-
-def _kill_group(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # it has ended, or leads no group

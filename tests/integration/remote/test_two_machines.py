@@ -55,7 +55,7 @@ def test_machines_that_start_at_once_give_different_run_ids(cluster: Cluster) ->
     ended = [machine.end_of(run) for machine, run in zip(machines, runs, strict=True)]
 
     assert [each.code for each in ended] == [0, 0, 0], [each.stderr for each in ended]
-    assert len(cluster.keys("^ids/")) == 3
+    assert len(cluster.objects("^ids/")) == 3
     for machine in machines:
         listed = json.loads(machine.ok("runs", "--json"))
         assert sorted(row["run"] for row in listed) == [1, 2, 3]
@@ -151,7 +151,7 @@ def test_a_run_is_cancelled_from_another_machine(cluster: Cluster) -> None:
     assert ended.code != 0
     assert "ancel" in ended.stdout + ended.stderr
     assert there.status(1) == "cancelled"
-    assert cluster.keys("requests/") == []
+    assert cluster.objects("requests/") == []
 
 
 def test_tags_are_put_on_from_anywhere(cluster: Cluster) -> None:
