@@ -93,8 +93,6 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_it_runs_unchanged(place: Place, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if name == "model_report":
-        pytest.importorskip("asyncflow.cards", reason="the cards are not there yet")
     flow, is_right = EXPECTED[name]
     ended = place.run("run", f"{name}.py")
     assert ended.code == 0, ended.stdout[-3000:] + ended.stderr
