@@ -133,19 +133,22 @@ def test_a_blob_that_is_used_again_between_the_look_and_the_sweep_stays(tmp_path
 
 
 def test_a_blob_stays_whose_files_clock_was_behind_that_of_the_attempt_that_wrote_it(place: Place) -> None:
-    flow = place.flow("patient")
-    running = place.start("run", flow, "--ui", "plain")
-    wait_for(lambda: [row for row in tasks_of(place, 1) if row["status"] == "running"])
-    launched = min(row["launched_at"] for row in tasks_of(place, 1) if row["status"] == "running")
-    root, content = str(place.root / "store"), b"written at once" * 100
-    digests = [digest_of([content, bytes([at])], len(content) + 1) for at in range(2)]
-    for at, (digest, behind) in enumerate(zip(digests, (0.004, 100), strict=True)):
-        write_blob(root, digest, [content, bytes([at])], len(content) + 1, what="it")
-        os.utime(blob_path(root, digest), (launched - behind, launched - behind))
-    assert place.run("gc", "--grace", "0").code == 0
-    assert [os.path.exists(blob_path(root, digest)) for digest in digests] == [True, False]
-    (place.root / "go").touch()
-    assert place.end_of(running).code == 0
+    running = place.start("run", place.flow("patient"), "--ui", "plain")
+    try:
+        wait_for(lambda: [row for row in tasks_of(place, 1) if row["status"] == "running"])
+        launched = min(row["launched_at"] for row in tasks_of(place, 1) if row["status"] == "running")
+        root, content = str(place.root / "store"), b"written at once" * 100
+        digests = [digest_of([content, bytes([at])], len(content) + 1) for at in range(2)]
+        for at, (digest, behind) in enumerate(zip(digests, (0.004, 100), strict=True)):
+            write_blob(root, digest, [content, bytes([at])], len(content) + 1, what="it")
+            os.utime(blob_path(root, digest), (launched - behind, launched - behind))
+        assert place.run("gc", "--grace", "0").code == 0
+        assert [os.path.exists(blob_path(root, digest)) for digest in digests] == [True, False]
+        (place.root / "go").touch()
+        assert place.end_of(running).code == 0
+    finally:
+        running.kill()
+        running.communicate()
 
 
 def tasks_of(place: Place, run: int) -> list[dict[str, Any]]:
