@@ -158,7 +158,10 @@ def tasks_of(place: Place, run: int) -> list[dict[str, Any]]:
         return []
     with closing(sqlite3.connect(path)) as db:
         db.row_factory = sqlite3.Row
-        return [dict(row) for row in db.execute("SELECT * FROM tasks WHERE run = ?", (run,))]
+        try:
+            return [dict(row) for row in db.execute("SELECT * FROM tasks WHERE run = ?", (run,))]
+        except sqlite3.OperationalError:
+            return []  # its tables are being made
 
 
 def wait_for(is_so: Callable[[], object]) -> None:
