@@ -84,7 +84,7 @@ function listen() {
     const list = board.querySelector(".tasks");
     list.replaceChildren(fragment(JSON.parse(event.data)));
   });
-  told.addEventListener("over", () => { told.close(); state("all is told"); });
+  told.addEventListener("over", () => { told.close(); state("finished"); });
   told.addEventListener("bye", () => { told.close(); state("server ended"); });
   addEventListener("pagehide", () => told.close());
 }

@@ -81,11 +81,11 @@ def test_a_card_grows_on_the_page_while_its_task_runs(looking: Opened, tmp_path:
         page.click(".cards a >> nth=0")
         page.wait_for_selector("text=something new")
 
-        # In the end it is whole, and the page knows that all is told.
+        # In the end it is whole, and the page knows that finished.
         told.say("end")
         page.wait_for_selector(".top .is-succeeded")
         page.wait_for_selector("h1 .live", state="detached")
-        page.wait_for_selector("#link[data-state='all is told']")
+        page.wait_for_selector("#link[data-state='finished']")
         assert page.locator("text=something new").count() > 0
         look.assert_quiet(server.base)
 
