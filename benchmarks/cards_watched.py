@@ -26,6 +26,8 @@ import psutil
 
 __all__: list[str] = []
 
+_BUSY = "500"
+"""Pieces of work that take a tenth of a second."""
 _STAMP = re.compile(r"at (\d{10}\.\d{3})")
 _LOOP = """
 import json, os, time
@@ -35,7 +37,7 @@ from asyncflow.cards import Markdown, Metric, ProgressBar, Table
 class LoopFlow(FlowSpec):
     rounds = Parameter("rounds", default=100)
     shows = Parameter("shows", default=False, type=bool)
-    is_paced = Parameter("paced", default=True, type=bool)
+    work = Parameter("work", default=40)
 
     @card
     @step
@@ -45,14 +47,13 @@ class LoopFlow(FlowSpec):
         began, cpu = time.monotonic(), time.process_time()
         for number in range(1, self.rounds + 1):
             total = 0
-            for _ in range(40):
+            for _ in range(self.work):
                 total += sum(value * value for value in range(8_000))
             curve.add(1 / number, number)
             bar.update(number, f"at {time.time():.3f}")
             if self.shows:
                 current.card.refresh()
-            if self.is_paced:
-                time.sleep(max(0.0, began + number / 10 - time.monotonic()))
+            time.sleep(max(0.0, began + number / 10 - time.monotonic()))
         self.cpu_s = time.process_time() - cpu
         self.next(self.end)
 
@@ -166,11 +167,11 @@ def _mb(process: psutil.Process) -> float:
 
 
 def _slowed(flow: Path, rounds: int, pairs: int) -> None:
-    """Compare the task's processor time with refreshes and without, at the same pace, in turns."""
+    """Compare the processor time of a busy loop, a tenth of a second a round, with refreshes and without, in turns."""
     times: dict[str, list[float]] = {"false": [], "true": []}
     for _ in range(pairs):
         for shows in times:
-            run = _begin(flow, min(rounds, 200), "--shows", shows, stdout=subprocess.PIPE)
+            run = _begin(flow, min(rounds, 150), "--work", _BUSY, "--shows", shows, stdout=subprocess.PIPE)
             told, _ = run.communicate()
             found = re.search(rb"cpu_s ([0-9.]+)", told)
             if found:
