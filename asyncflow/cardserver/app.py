@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Set
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import web
 from anyio import create_task_group
-from markupsafe import Markup
 
 from asyncflow.cards.html import has_frame
 from asyncflow.cardserver.feeds import CardFeed, Feeds, RunFeed
@@ -221,10 +220,10 @@ class _Teller:
         last = request.headers.get("Last-Event-ID", "").partition(".")
         self._list_version = last[0] or request.query.get("list", "")
         self._card_version = last[2] or request.query.get("card", "")
-        self._had: Sequence[Markup] = ()
+        self._had: Set[str] = frozenset()
         self._was_custom = False
         if card is not None and card.drawing is not None and self._card_version == str(card.version):
-            self._had = card.drawing.parts
+            self._had = frozenset(card.drawing.ids)
             self._was_custom = bool(card.drawing.custom)
         self.is_over = False
 
@@ -251,8 +250,8 @@ class _Teller:
         drawing = card.drawing
         if drawing.custom or self._was_custom:
             return _message("reload", "", None)
-        told = card_message(drawing, self._had, card.version)
-        self._had = drawing.parts
+        told = card_message(drawing, self._had)
+        self._had = frozenset(drawing.ids)
         return _message("card", told, self._id())
 
     def _id(self) -> str:

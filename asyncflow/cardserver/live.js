@@ -12,26 +12,41 @@ function fragment(html) {
   return made.content;
 }
 
-// What was unfolded stays unfolded, what was scrolled stays where it is.
-function keep(before, after) {
-  const old = before.querySelectorAll("details");
-  after.querySelectorAll("details").forEach((one, at) => { if (old[at]) one.open = old[at].open; });
-  const scrolled = [...before.querySelectorAll(".scroll")].map((one) => [one.scrollTop, one.scrollLeft]);
-  return () => after.querySelectorAll(".scroll").forEach((one, at) => {
-    if (scrolled[at]) [one.scrollTop, one.scrollLeft] = scrolled[at];
+// What was unfolded stays unfolded, what was scrolled stays where it is: by title, and by the how-manieth of that title.
+function named(root, selector, title) {
+  const seen = {};
+  return [...root.querySelectorAll(selector)].map((one) => {
+    const name = title(one);
+    seen[name] = (seen[name] ?? 0) + 1;
+    return [`${name} ${seen[name]}`, one];
   });
 }
 
+const titles = (root) => named(root, "details", (one) => one.querySelector("summary")?.textContent ?? "");
+const wells = (root) => named(root, ".scroll", (one) => one.closest(".node")?.className ?? "");
+
+function remembered(root) {
+  const open = new Map(titles(root).map(([name, one]) => [name, one.open]));
+  const at = new Map(wells(root).map(([name, one]) => [name, [one.scrollTop, one.scrollLeft]]));
+  return () => {
+    for (const [name, one] of titles(root)) if (open.has(name) && one.open !== open.get(name)) one.open = open.get(name);
+    for (const [name, one] of wells(root)) if (at.has(name)) [one.scrollTop, one.scrollLeft] = at.get(name);
+  };
+}
+
 function redraw(told) {
-  for (const [number, html] of Object.entries(told.parts)) {
-    const after = fragment(html).firstElementChild;
-    const before = main.querySelector(`:scope > section[data-node="${Number(number)}"]`);
-    const then = before ? keep(before, after) : () => {};
-    if (before) before.replaceWith(after); else main.append(after);
-    then();
+  const restore = remembered(main);
+  const there = new Map([...main.querySelectorAll(":scope > section[data-node]")].map((one) => [one.dataset.node, one]));
+  for (const [name, one] of there) if (!told.order.includes(name)) one.remove();
+  let before = null;
+  for (const name of told.order) {
+    const one = told.parts[name] ? fragment(told.parts[name]).firstElementChild : there.get(name);
+    if (!one) continue;
+    const next = before ? before.nextElementSibling : main.querySelector(":scope > section[data-node]");
+    if (one !== next) main.insertBefore(one, next);
+    before = one;
   }
-  for (const section of main.querySelectorAll(":scope > section[data-node]"))
-    if (Number(section.dataset.node) >= told.count) section.remove();
+  restore();
   const head = document.querySelector(".top");
   head.querySelector("h1 .live")?.remove();
   if (told.live) {
@@ -45,7 +60,6 @@ function redraw(told) {
     status.textContent = told.status;
     status.className = `status is-${told.status}`;
   }
-  document.body.dataset.version = told.version;
 }
 
 function state(word) {
@@ -68,11 +82,9 @@ function listen() {
   told.addEventListener("reload", () => location.reload());
   told.addEventListener("list", (event) => {
     const list = board.querySelector(".tasks");
-    const then = keep(list, list);
     list.replaceChildren(fragment(JSON.parse(event.data)));
-    then();
   });
-  told.addEventListener("over", () => { told.close(); state("all is told"); });
+  told.addEventListener("over", () => { told.close(); state("finished"); });
   told.addEventListener("bye", () => { told.close(); state("server ended"); });
   addEventListener("pagehide", () => told.close());
 }

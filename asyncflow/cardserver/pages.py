@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -19,7 +19,7 @@ from asyncflow.cardserver.shelf import MOST_TASKS, CardKey, Drawing, RunList
 from asyncflow.events.rows import RunRow, TaskRow
 from asyncflow.text import visible
 
-__all__ = ["CUSTOM_POLICY", "Pages", "asset", "card_message", "policy", "section"]
+__all__ = ["CUSTOM_POLICY", "Pages", "asset", "card_message", "policy"]
 
 _HERE = os.path.dirname(__file__)
 CUSTOM_POLICY = (
@@ -52,23 +52,24 @@ def asset(name: str) -> bytes:
         return file.read()
 
 
-def section(node: tree.Node, part: Markup, number: int) -> Markup:
-    """Return a drawn node as it stands in its page."""
-    kind = type(node).__name__.lower()
-    return Markup(f'<section class="node node-{kind}" data-node="{number}">{part}</section>')
+def sections(drawing: Drawing) -> list[Markup]:
+    """Return drawn nodes as they stand in their page."""
+    return [
+        Markup(
+            f'<section class="node node-{type(node).__name__.lower()}" data-node="{name}">{part}</section>'
+        )
+        for node, part, name in zip(drawing.page.nodes, drawing.parts, drawing.ids, strict=False)
+    ]
 
 
-def card_message(drawing: Drawing, had: Sequence[Markup], version: int) -> dict[str, Any]:  # Any: JSON-like
-    """Return what a page has to be told that has these parts."""
+def card_message(drawing: Drawing, had: Set[str]) -> dict[str, Any]:  # Any: JSON-like
+    """Return what a page has to be told that has the parts of these names."""
     return {
-        "version": str(version),
-        "count": len(drawing.parts),
+        "order": drawing.ids,
         "status": drawing.page.status,
         "live": drawing.page.is_live,
         "parts": {
-            number: section(node, part, number)
-            for number, (node, part) in enumerate(zip(drawing.page.nodes, drawing.parts, strict=True))
-            if number >= len(had) or had[number] != part
+            name: made for name, made in zip(drawing.ids, sections(drawing), strict=True) if name not in had
         },
     }
 
@@ -102,8 +103,7 @@ class Pages:
 
     def card(self, key: CardKey, drawing: Drawing, found: RunList, events: str) -> str:
         """Return the page of a card."""
-        nodes = zip(drawing.page.nodes, drawing.parts, strict=False)
-        parts = [section(node, part, number) for number, (node, part) in enumerate(nodes)]
+        parts = sections(drawing)
         if drawing.custom:
             parts = [Markup('<iframe class="whole" src="custom" title="made by a custom card"></iframe>')]
         if len(drawing.names) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -67,6 +68,8 @@ class Drawing(NamedTuple):
     page: tree.Page
     parts: tuple[Markup, ...]
     """By node: what stands in its section."""
+    ids: tuple[str, ...]
+    """By node: a name for what stands there; of two that are alike each has its own."""
     names: tuple[str, ...]
     """Of all cards of the task."""
     is_living: bool
@@ -145,13 +148,23 @@ class Shelf:
         page = card.page()
         names = tuple(f"{card.type} {card.id or ''}".strip() for card in cards)
         if len(page.nodes) == 1 and isinstance(page.nodes[0], tree.Html):
-            return Drawing(page, (), names, is_living, page_html(page))
+            return Drawing(page, (), (), names, is_living, page_html(page))
         known = () if before is None else tuple(zip(before.page.nodes, before.parts, strict=False))
         parts = tuple(
             known[at][1] if at < len(known) and known[at][0] == node else node_html(node, charts=self._charts)
             for at, node in enumerate(page.nodes)
         )
-        return Drawing(page, parts, names, is_living)
+        return Drawing(page, parts, _ids(parts), names, is_living)
+
+
+def _ids(parts: Sequence[Markup]) -> tuple[str, ...]:
+    seen: Counter[str] = Counter()
+    found: list[str] = []
+    for part in parts:
+        name = hashlib.blake2b(part.encode("utf-8", "replace"), digest_size=8).hexdigest()
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return tuple(found)
 
 
 def _run_list(browser: Browser, run: int) -> RunList | None:

@@ -25,20 +25,31 @@ _MOST_NAME = 24
 
 
 @record
-class _Shape:
-    """A graph as it is drawn."""
+class _Step:
+    """A step as it is drawn."""
 
-    steps: Mapping[str, tree.DagStep]
-    start: str
+    next: tuple[str, ...]
+
+
+@record
+class _Shape:
+    """A graph as it is drawn: its steps are called by their numbers, as their names may be anything."""
+
+    steps: Mapping[str, _Step]
+    start: str = "0"
 
 
 def graph(node: tree.Dag, ink: Ink) -> RenderableType:
     """Return the graph; nothing if it has no steps."""
     if not node.steps:
         return Text("")
-    steps = {step.name: step for step in node.steps}
-    shape = _Shape(steps=steps, start=node.steps[0].name)
-    labels = {step.name: _label(step, node.current, ink) for step in node.steps}
+    numbers = {step.name: str(number) for number, step in enumerate(node.steps)}
+    steps = {
+        str(number): _Step(next=tuple(numbers[to] for to in step.next if to in numbers))
+        for number, step in enumerate(node.steps)
+    }
+    shape = _Shape(steps=steps)
+    labels = {str(number): _label(step, node.current, ink) for number, step in enumerate(node.steps)}
 
     def draw(width: int) -> Text:
         lines = draw_graph(shape, labels, ink.glyphs, width)

@@ -239,7 +239,8 @@ class _Drawing:
             if back:
                 y = depth[name] * 6 + 1
                 right = self.centre[name] + _box_width(name, self.labels) // 2 + 2
-                words = "again" if back == [name] else f"back to {', '.join(back)}"
+                titles = [self.labels.get(step, Label("", "", step)).title for step in back]
+                words = "again" if back == [name] else f"back to {', '.join(titles)}"
                 canvas.put(right, y, f"↺ {words}" if self.glyphs.rule != "-" else f"<- {words}", "waiting")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console, RenderableType
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 
 from asyncflow.cards.terminal.draw import Draw
 from asyncflow.cards.terminal.ink import Ink
@@ -58,7 +59,10 @@ def head_of(page: Page, width: int, ink: Ink) -> list[Line]:
         [Span(f" {ink.glyphs.dot} ".join(about), "dim")],
         [Span(ink.glyphs.rule * width, "faint")],
     ]
-    return [_fitted([Segment(span.text, ink.style(span.role)) for span in line], width) for line in lines]
+    return [
+        _fitted([Segment(one_line(span.text), ink.style(span.role)) for span in line], width)
+        for line in lines
+    ]
 
 
 class Redrawn:
@@ -88,9 +92,17 @@ class Redrawn:
             if number < len(self._nodes) and self._nodes[number] == node:
                 drawn.append(self._lines[number])
             else:
-                drawn.append(_drawn(draw(node), self._console, width, self.ink))
+                drawn.append(self._anew(node, draw, self._console))
         self._nodes, self._lines = wanted, drawn
         return [line for number, part in enumerate(drawn) for line in ([[]] if number else []) + part]
+
+    def _anew(self, node: Node, draw: Draw, console: Console) -> list[Line]:
+        """Draw a node; one that a library trips over is named, so that the rest of the card is seen."""
+        try:
+            return _drawn(draw(node), console, self._width, self.ink)
+        except Exception as error:  # noqa: BLE001 - what a task has left may be such that no library expects it
+            told = f"[{type(node).__name__}: it cannot be drawn here: {type(error).__name__}]"
+            return _drawn(Text(told, self.ink.style("dim")), console, self._width, self.ink)
 
 
 def _console(width: int, ink: Ink) -> Console:

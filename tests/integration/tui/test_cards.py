@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.integration.cards.running import running
 from tests.integration.tui.conftest import Looker, looking
-
-CARDED = Path(__file__).parent / "flows" / "carded.py"
-
-
-class Told:
-    """What the running task is told to show."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.say("the first thing")
-
-    def say(self, line: str) -> float:
-        """Have a line shown; return when it was said."""
-        with open(self.path, "a") as file:
-            file.write(f"{line}\n")
-        return time.monotonic()
-
-
-@contextmanager
-def running(home: Path, told: Path) -> Iterator[Told]:
-    """Run the flow; it ends within."""
-    words = Told(told)
-    environment = {**os.environ, "ASYNCFLOW_HOME": str(home), "TOLD": str(told)}
-    line = [sys.executable, "-P", "-m", "asyncflow", "run", str(CARDED)]
-    with subprocess.Popen(
-        line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            while not (home / "asyncflow.db").exists():
-                time.sleep(0.01)
-            yield words
-            words.say("end")
-            assert process.wait(30) == 0
-        finally:
-            if process.poll() is None:
-                process.kill()
 
 
 async def until_run(look: Looker) -> None:

@@ -13,7 +13,7 @@ class CardedFlow(FlowSpec):
     @card
     @card(id="second")
     @step
-    def start(self):
+    def start(self) -> None:
         """Show the lines of the file that TOLD names, as they come."""
         curve, bar = Metric("loss", x="epoch"), ProgressBar(10, "lines")
         current.card["second"].append(Markdown("# The other card"))
@@ -34,7 +34,7 @@ class CardedFlow(FlowSpec):
         self.next(self.end)
 
     @step
-    def end(self):
+    def end(self) -> None:
         pass
 
 
