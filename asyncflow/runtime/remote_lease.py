@@ -91,8 +91,10 @@ class RemoteLease:
         if received is None or held is None:
             return
         now = self._clock.now()
-        # By the server's clock, whatever the other machine's says.
+        # By the server's clock, whatever the other machine's says; machines elsewhere may be called as this one is.
         held = replace(held, heartbeat_at=now - received.info.age_s)
+        if held.boot != self._owner.boot:
+            held = replace(held, boot="")
         if held.owner != self._owner.id and is_alive(held, now):
             raise self._elsewhere(f"It is driven by process {held.pid} on {held.host}, which is alive")
 
