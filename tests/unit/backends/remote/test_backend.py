@@ -251,7 +251,10 @@ async def test_what_is_stopped_while_it_is_asked_for_is_stopped_afterwards(bench
         async def stop() -> None:
             await backend.stop(one, force=True)
 
-        bench.moon.while_submitting = lambda: group.start_soon(stop)
+        def stop_beside() -> None:
+            group.start_soon(stop)
+
+        bench.moon.while_submitting = stop_beside
         await backend.launch(task(2))
         await until(lambda: len(bench.moon.stopped) == 2)
 
