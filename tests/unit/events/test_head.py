@@ -32,5 +32,5 @@ def test_names_of_newer_releases_are_skipped() -> None:
     "data", [b"", b"[]", b"{}", b"null", b"\xff", b'{"row": {}, "lease": null, "tags": []}']
 )
 def test_what_is_no_head_is_told(data: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         decode_head(data)

@@ -41,4 +41,6 @@ class Dated(InThreads):
         return is_new
 
     def _dated(self, info: ObjectInfo) -> ObjectInfo:
-        return info._replace(modified_at=self._written[info.key], server_at=self._clock.now())
+        return info._replace(
+            modified_at=self._written.get(info.key, info.modified_at), server_at=self._clock.now()
+        )
