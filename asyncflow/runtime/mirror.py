@@ -80,7 +80,7 @@ class Mirror:
         self._position = position
         self._lease = lease
         self._clock = clock
-        self._gathering = Gathering(home, run, is_new=position.next_piece == 0)
+        self._gathering = Gathering(home, run, is_new=position.next_seq == 0)
         self._recorded = max(recorded, position.next_seq)
         """Number of the first event that is not recorded yet, as far as we were told."""
         self._wanted = 0

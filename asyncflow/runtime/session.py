@@ -26,6 +26,7 @@ from asyncflow.machine.state import CloneKey, CloneSource, RunState
 from asyncflow.records import field, record
 from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.driver import Driver
+from asyncflow.runtime.groups import first_of_ours
 from asyncflow.runtime.inbox import Inbox
 from asyncflow.runtime.lease import held_lease, keep_lease
 from asyncflow.store.layout import remote_path, run_directory
@@ -306,6 +307,11 @@ class _Session:
             try:
                 async with self._cached(backend, spec, inbox) as cached:
                     yield cached
+            except BaseExceptionGroup as error:
+                if isinstance(first_of_ours(error), RunIsElsewhere):
+                    for one in self.platforms:  # whoever drives the run has taken their jobs over
+                        one.platform.let_go()
+                raise
             finally:
                 with anyio.move_on_after(CLOSE_S if not self.platforms else CLOSE_ELSEWHERE_S, shield=True):
                     await backend.aclose()

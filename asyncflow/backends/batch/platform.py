@@ -66,6 +66,7 @@ class BatchPlatform:
         self._rhythm = Rhythm(self._pace)
         self._wake = anyio.Event()
         self._closing = anyio.Event()
+        self._is_let_go = False
         self._news: list[JobSeen] = []
         """Seen by others than `changes`, which is to tell it."""
         self._doubtful: set[Attempt] = set()
@@ -151,12 +152,18 @@ class BatchPlatform:
             [] if place is None else await read_stream(self._caller, place[0].child_id(place[1]), most=most)
         )
 
+    def let_go(self) -> None:
+        """Leave the jobs to another driver. See `Platform.let_go`."""
+        self._is_let_go = True
+
     async def aclose(self) -> None:
         """End what still runs. See `Platform.aclose`."""
         if self._closing.is_set():
             return
         self._closing.set()
         self._wake.set()
+        if self._is_let_go:
+            return
         with anyio.move_on_after(self._pace.close_s, shield=True) as scope:
             try:
                 alive = ((job, place) for job in self._book.alive() for place in job.alive())

@@ -96,6 +96,7 @@ class KubernetesPlatform:
         self._news = anyio.Event()
         self._failure: PlatformError | None = None
         self._is_closed = False
+        self._is_let_go = False
         self._was_used = False
 
     @property
@@ -153,13 +154,17 @@ class KubernetesPlatform:
         # What is being asked for right now is deleted when the answer is there, a Job's pod when it is seen.
         await delete_all(self._asker, [entry for entry in entries if entry.is_created])
 
+    def let_go(self) -> None:
+        """Leave the pods to another driver. See `Platform.let_go`."""
+        self._is_let_go = True
+
     async def aclose(self) -> None:
         """Delete what is left of the run. See `Platform.aclose`. What cannot be seen any more is left for a resume."""
         if self._is_closed:
             return
         self._is_closed = True
         self._wake()
-        if self._failure is not None or not self._was_used:
+        if self._failure is not None or not self._was_used or self._is_let_go:
             return
         with anyio.move_on_after(self._timing.close_s, shield=True) as scope:
             for namespace in {**dict.fromkeys(self._namespaces), **self._watchers}:

@@ -221,8 +221,12 @@ class Platform(Protocol):
         """Ask (SIGTERM, then the platform's grace) or force jobs to end; unknown ones are no error."""
         ...
 
+    def let_go(self) -> None:
+        """Leave all jobs to the driver that has taken the run over: `aclose` then ends none. Never waits."""
+        ...
+
     async def aclose(self) -> None:
-        """End what still runs, release everything. Bounded in time; safe to call twice."""
+        """End what still runs, unless it was let go, release everything. Bounded in time; safe to call twice."""
         ...
 
 

@@ -106,6 +106,7 @@ class SlurmPlatform:
         self._asking = anyio.Lock()
         self._wake = anyio.Event()
         self._is_closed = False
+        self._is_let_go = False
 
     @property
     def capabilities(self) -> PlatformCapabilities:
@@ -368,10 +369,16 @@ class SlurmPlatform:
             ids = [known.id for known in self._jobs.values() if known.asked == signal and known.end is None]
             await self._commands.signal(ids, signal)
 
+    def let_go(self) -> None:
+        """Leave the jobs to another driver. See `Platform.let_go`."""
+        self._is_let_go = True
+
     async def aclose(self) -> None:
         """End what still runs: asked, then forced, then left to Slurm. Bounded in time; safe to call twice."""
         self._is_closed = True
         self._wake.set()
+        if self._is_let_go:
+            return
         with anyio.CancelScope(shield=True):
             for signal, within_s in (
                 (script.ASK, self._pace.grace_s),

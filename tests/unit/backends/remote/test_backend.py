@@ -91,6 +91,9 @@ class Moon:
         self.stopped += [(attempt, force) for attempt in attempts]
         await anyio.lowlevel.checkpoint()
 
+    def let_go(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         self.is_closed = True
         await anyio.lowlevel.checkpoint()
