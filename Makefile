@@ -7,7 +7,7 @@ KILLS ?= 1000
 SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test services services-stop check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills screenshots constraints clean
+.PHONY: help setup demo test services services-stop check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills remote-kills screenshots constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -76,6 +76,10 @@ dashboard-kills: ## Kill the dashboards of 200 runs and see that no run notices
 gc-kills: ## Kill `asyncflow gc` 200 times beside running runs and see that nothing is lost
 	@scripts/setup dev
 	@$(PY) -m tests.cli.gc.kills --kills 200
+
+remote-kills: ## Kill schedulers KILLS times with 200 jobs in flight, resume here or on a clean machine, count the jobs
+	@scripts/setup dev
+	@$(PY) -m tests.integration.remote.kills --kills $(if $(filter command line,$(origin KILLS)),$(KILLS),4)
 
 screenshots: ## Take pictures of the dashboard's screens for docs/, from runs of the examples
 	@scripts/setup examples

@@ -67,10 +67,12 @@ if TYPE_CHECKING:
     from asyncflow.flow.spec import FlowSpec
     from asyncflow.flow.steps import step
     from asyncflow.runner import ExecutingRun, NBRunner, Runner, RunnerError
+    from asyncflow.s3.client import S3
     from asyncflow.version import __version__
     from asyncflow.worker.multicore import MulticoreError, parallel_imap_unordered, parallel_map, profile
 
 __all__ = [
+    "S3",
     "USER_SKIP_STEP",
     "AsyncflowError",
     "Config",
@@ -161,6 +163,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "S3": "asyncflow.s3.client",
     "USER_SKIP_STEP": "asyncflow.flow.decorators.user",
     "AsyncflowError": "asyncflow.errors",
     "Config": "asyncflow.flow.config",

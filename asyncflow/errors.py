@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 __all__ = [
     "AsyncflowError",
@@ -47,6 +48,10 @@ class AsyncflowError(Exception):
         self.where = where
         self.source = source
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: as pickle has it
+        """Be pickled as what it is: a subclass of a user's may take other arguments than ours does."""
+        return (_rebuilt, (type(self), self.args, self.__dict__))
 
     def __str__(self) -> str:
         parts = [self.message]
@@ -108,3 +113,14 @@ class InternalError(AsyncflowError):
     """A bug of asyncflow. The message carries the story and where the log is."""
 
     headline = "Internal error (a bug in asyncflow)"
+
+
+def _rebuilt(
+    kind: type[AsyncflowError],
+    args: tuple[Any, ...],
+    state: dict[str, Any],  # Any: the user's, if the class is
+) -> AsyncflowError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error

@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Mapping[str, Entry] = {
-    "run": Entry("asyncflow.cli.run", "Run", "Run a flow on this machine."),
+    "run": Entry("asyncflow.cli.run", "Run", "Run a flow."),
     "resume": Entry("asyncflow.cli.resume", "Run", "Go on with a run; what went well is not run again."),
     "spin": Entry(
         "asyncflow.cli.spin", "Run", "Run one step again, with what an earlier task of it began with."
@@ -92,9 +92,7 @@ NOT_HERE = (
     "airflow",
     "argo-workflows",
     "batch",
-    "card",
     "kubernetes",
-    "package",
     "spin-step",
     "spot-metadata",
     "step-functions",

@@ -11,6 +11,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import NotFoundError
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.numbers import Count
 from asyncflow.cli.plain import Stamp
 from asyncflow.cli.reading import OpenStore, open_store
 from asyncflow.cli.runid import Target, find_target
@@ -121,7 +122,7 @@ def _parameters() -> list[click.Parameter]:
         ),
         click.Option(
             ["--attempt"],
-            type=click.IntRange(min=0),
+            type=Count(min=0),
             metavar="N",
             help="Show this attempt of each task, 0 being the first.  [default: the last]",
         ),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "start"]
 
-_HELP = """Run a flow on this machine.
+_HELP = """Run a flow: its steps on this machine, or where @kubernetes or @batch say.
 
 The flow's parameters are options, too, and stand after its file:
 

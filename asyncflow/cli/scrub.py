@@ -9,6 +9,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.numbers import Count
 from asyncflow.cli.reading import OpenStore, local_home, open_store
 from asyncflow.cli.runid import Target, find_target
 from asyncflow.cli.script import Script
@@ -53,9 +54,7 @@ def command(script: Script | None = None) -> click.Command:
         click.Option(["--both/--no-both"], hidden=True, expose_value=False),
         click.Option(["--no-stdout", "not_stdout"], is_flag=True, hidden=True),
         click.Option(["--no-stderr", "not_stderr"], is_flag=True, hidden=True),
-        click.Option(
-            ["--attempt"], type=click.IntRange(min=0), metavar="N", help="Only this attempt of each task."
-        ),
+        click.Option(["--attempt"], type=Count(min=0), metavar="N", help="Only this attempt of each task."),
         click.Option(["--all/--latest", "is_all"], default=False, help="Every attempt, or the last only."),
         click.Option(
             ["--include-not-done", "skips_living"], is_flag=True, help="Leave out tasks that still run."

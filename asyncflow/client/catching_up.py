@@ -29,12 +29,13 @@ from asyncflow.events.position import (
 from asyncflow.store.failures import write_failure
 from asyncflow.store.fetching import objects_of
 from asyncflow.store.layout import DATABASE, log_path, run_directory
+from asyncflow.store.live_files import LiveFiles
 from asyncflow.store.local import LocalStore
 from asyncflow.store.objects import ObjectInfo
 from asyncflow.store.pieces import LogPart, Piece, decode_piece
-from asyncflow.store.replica import keep_owner
+from asyncflow.store.replica import keep_owner, see_nobody_owns
 from asyncflow.store.s3.blocking import BlockingObjects
-from asyncflow.store.s3.keys import HEADS, OWNER, head_key, piece_key, run_of_head
+from asyncflow.store.s3.keys import HEADS, OWNER, cards_prefix, head_key, piece_key, run_of_head
 
 __all__ = ["MOST_HEADS", "Replica", "replica_at"]
 
@@ -49,7 +50,9 @@ def replica_at(home: str) -> Replica | None:
     if objects is None:
         return None
     received = objects.get(OWNER)
-    if received is not None:
+    if received is None:
+        see_nobody_owns(home)
+    else:
         keep_owner(home, received.data.decode("ascii", "replace"))
     return Replica(home, objects)
 
@@ -67,9 +70,13 @@ class Replica:
         self.objects = objects
         self._path = os.path.join(home, DATABASE)
         self._store = LocalStore(home)
+        self._cards: dict[int, LiveFiles] = {}
 
     def catch_up_list(self, most: int = MOST_HEADS) -> None:
-        """Learn of the newest runs: what a list shows of them. Raises StoreError."""
+        """Learn of the newest runs: what a list shows of them, of those that were looked into here all of it.
+
+        Raises StoreError.
+        """
         infos: list[ObjectInfo] = []
         for info in self.objects.list(HEADS, page=min(most, 1000)):
             infos.append(info)
@@ -80,7 +87,11 @@ class Replica:
             changed = [
                 info for info in infos if known.get(run_of_head(info.key) or 0, Position()).head != info.etag
             ]
-            self._take_heads(db, changed)
+            for run, head in self._take_heads(db, changed).items():
+                position = position_of(db, run)
+                is_behind = head.next_piece > position.next_piece or head.is_over > position.is_over
+                if position.next_piece and is_behind and not is_driven_here(db, run, time.time()):
+                    self._take_pieces(db, run, head.next_piece, is_over=head.is_over)
 
     def catch_up_run(self, run: int) -> bool:
         """Learn all that is known of a run; False: the bucket knows of none. Raises StoreError."""
@@ -92,6 +103,7 @@ class Replica:
             if head is None:
                 return position.next_piece > 0
             self._take_pieces(db, run, max(head.next_piece, position.next_piece), is_over=head.is_over)
+        self._take_cards(run)
         return True
 
     def catch_up_origins(self, run: int) -> None:
@@ -106,6 +118,15 @@ class Replica:
             self.catch_up_run(run)
             with closing(open_writer(self._path)) as db:
                 todo += origins_of(db, run)
+
+    def _take_cards(self, run: int) -> None:
+        """Bring here what cards of attempts that run show now."""
+        files = self._cards.setdefault(run, LiveFiles(self.home, run))
+        changed = files.changed(self.objects.list(cards_prefix(run)))
+        received = self.objects.together(lambda info: self.objects.get(info.key), changed)
+        for info, found in zip(changed, received, strict=True):
+            if found is not None:
+                files.take(info.key, info.etag, found.data)
 
     # Heads
 

@@ -50,6 +50,21 @@ _EXCEPTIONS = {
     "UnknownStepDecoratorException": "asyncflow.flow.errors:UnknownDecoratorError",
 }
 
+_S3 = {
+    "S3": "asyncflow",
+    "S3GetObject": "asyncflow.s3.values",
+    "S3Object": "asyncflow.s3.values",
+    "S3PutObject": "asyncflow.s3.values",
+    "RangeInfo": "asyncflow.s3.values",
+    "MetaflowS3AccessDenied": "asyncflow.s3.errors",
+    "MetaflowS3Exception": "asyncflow.s3.errors",
+    "MetaflowS3InsufficientDiskSpace": "asyncflow.s3.errors",
+    "MetaflowS3InvalidObject": "asyncflow.s3.errors",
+    "MetaflowS3InvalidRange": "asyncflow.s3.errors",
+    "MetaflowS3NotFound": "asyncflow.s3.errors",
+    "MetaflowS3URLException": "asyncflow.s3.errors",
+}
+
 _CARD = {
     "MetaflowCard": "asyncflow.cards.card",
     "MetaflowCardComponent": "asyncflow.cards.component",
@@ -62,6 +77,8 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow.client": _CLIENT,
     "metaflow.client.core": _CLIENT,
     "metaflow.current": {"current": "asyncflow", "Current": "asyncflow.flow.current:Current"},
+    "metaflow.datatools": _S3,
+    "metaflow.datatools.s3": _S3,
     "metaflow.decorators": {
         "FlowDecorator": "asyncflow.flow.decorators.flow_level:FlowDecorator",
         "StepDecorator": "asyncflow.flow.decorators.base:StepDecorator",
@@ -89,6 +106,9 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow.plugins.cards.card_modules.card": _CARD,
     "metaflow.plugins.cards.card_modules.components": {},
     "metaflow.plugins.cards.exception": {"CardNotPresentException": "asyncflow.client.errors:NoSuchObject"},
+    "metaflow.plugins.datatools": _S3,
+    "metaflow.plugins.datatools.s3": _S3,
+    "metaflow.plugins.datatools.s3.s3": _S3,
     "metaflow.plugins.package_suffixes_mutator": {
         "package_suffixes": "asyncflow.flow.packaged:package_suffixes"
     },

@@ -18,17 +18,21 @@ from asyncflow.records import fields, replace
 __all__ = ["Diverged", "drop_diverged", "is_driven_here", "take_batches", "take_head"]
 
 
+_ELSEWHERE = "elsewhere:"
+"""Begins the owner of a lease that a head tells of: it holds the run, and writes nothing here."""
+
+
 class Diverged(AsyncflowError):
     """What is recorded here of a run is not what is in its stream: this machine had gone on with it without effect."""
 
 
 def is_driven_here(db: sqlite3.Connection, run: int, at: float) -> bool:
-    """Tell whether a living process of this machine drives the run: then its log is ahead of the stream."""
+    """Tell whether a living process drives the run that writes this log: then it is ahead of the stream."""
     row = db.execute(statement("lease"), (run,)).fetchone()
     if row is None:
         return False
     lease = replace(Lease(*row), heartbeat_at=0.0)  # only a process that can be seen counts
-    return is_alive(lease, at)
+    return not lease.owner.startswith(_ELSEWHERE) and is_alive(lease, at)
 
 
 def take_head(db: sqlite3.Connection, head: Head, etag: str, *, age_s: float, at: float) -> None:
@@ -53,7 +57,7 @@ def take_head(db: sqlite3.Connection, head: Head, etag: str, *, age_s: float, at
     if head.lease is None or head.is_over:
         db.execute(statement("drop_lease"), (run,))
     else:
-        lease = replace(head.lease, heartbeat_at=at - age_s)
+        lease = replace(head.lease, owner=_ELSEWHERE + head.lease.owner, heartbeat_at=at - age_s)
         db.execute(statement("put_lease"), tuple(getattr(lease, item.name) for item in fields(Lease)))
     if position.next_piece > 0:
         _take_tags(db, head, at)

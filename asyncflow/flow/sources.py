@@ -9,13 +9,16 @@ from functools import cache
 __all__ = ["is_users", "is_users_place", "users_files"]
 
 _STANDARD = os.path.dirname(os.__file__)
-_PLACES = tuple(
-    f"{place}/"
-    for place in (
-        os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-        _STANDARD,
-        os.path.realpath(_STANDARD),
-    )
+_PLACES = (
+    *(
+        f"{place}/"
+        for place in (
+            os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+            _STANDARD,
+            os.path.realpath(_STANDARD),
+        )
+    ),
+    "asyncflow/",  # what code that comes in an archive is called
 )
 """What the paths of asyncflow's and of Python's own files begin with."""
 

@@ -8,6 +8,7 @@ A piece is written once, under the next number. If that is taken, somebody else 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -20,10 +21,13 @@ from asyncflow.errors import RunIsElsewhere, StoreError
 from asyncflow.events.head import Head, encode_head
 from asyncflow.events.position import Position, Snapshot
 from asyncflow.events.sqlite_log import SqliteLog
+from asyncflow.events.tagging import TaggingError
 from asyncflow.machine.events import Event
+from asyncflow.runtime.card_mirror import CardMirror
 from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.gathering import Gathered, Gathering
 from asyncflow.runtime.remote_lease import RemoteLease
+from asyncflow.store.failures import missing
 from asyncflow.store.layout import blob_path, cached_blob_path
 from asyncflow.store.objects import Objects
 from asyncflow.store.pieces import encode_piece
@@ -38,7 +42,10 @@ _GATHER_S = 0.02
 _HEAD_EVERY_S = 5.0
 """A head that has changed is written again after so long; one that has not, too: it is the sign of life."""
 _BLOBS_AT_ONCE = 8
-_FINISH_S = 120.0
+_FINISH_S = 3600.0
+"""The last artifact may be large; each request has a bound of its own, and this is for what nobody has thought of."""
+
+_log = logging.getLogger(__name__)
 
 
 class Mirror:
@@ -74,6 +81,7 @@ class Mirror:
         self._position = position
         self._lease = lease
         self._clock = clock
+        self._cards = CardMirror(objects, home, run)
         self._gathering = Gathering(home, run, is_new=position.next_piece == 0)
         self._recorded = max(recorded, position.next_seq)
         """Number of the first event that is not recorded yet, as far as we were told."""
@@ -82,6 +90,8 @@ class Mirror:
         self._news = anyio.Event()
         self._progress = anyio.Event()
         self._is_finishing = False
+        self._is_copied = anyio.Event()
+        """All that will be recorded is in the bucket."""
         self._finished = anyio.Event()
         self._pushed_at = 0.0
         self._head_at = 0.0
@@ -106,16 +116,33 @@ class Mirror:
             RunIsElsewhere: Another process drives the run.
             StoreError: The bucket cannot be written.
         """
-        while not self._is_finishing:
-            await self._wait()
+        is_seen = False
+        async with anyio.create_task_group() as beside:
+            while not self._is_finishing:
+                await self._wait()
+                await self._push_all()
+                if not is_seen and self._position.next_piece > 0:
+                    is_seen = True
+                    await self._beat()
+                    beside.start_soon(self._keep_beating)
             await self._push_all()
-            if self._clock.now() >= self._head_at + _HEAD_EVERY_S:
-                await self._lease.renew()
-                await self._take_requests()
-                await self._write_head(is_over=False)
-        await self._push_all()
+            self._is_copied.set()
+        await self._take_requests()
         await self._write_head(is_over=True)
         self._finished.set()
+
+    async def _keep_beating(self) -> None:
+        """Give signs of life beside the copying, which takes long when blobs are large, until all is copied."""
+        while not self._is_copied.is_set():
+            with anyio.move_on_after(max(0.0, self._head_at + _HEAD_EVERY_S - self._clock.now())):
+                await self._is_copied.wait()
+                return
+            await self._beat()
+
+    async def _beat(self) -> None:
+        await self._lease.renew()
+        await self._take_requests()
+        await self._write_head(is_over=False)
 
     async def finish(self) -> None:
         """The run is over: wait until `keep` has copied what is left. A write under way is never cut short.
@@ -154,6 +181,7 @@ class Mirror:
     async def _push_all(self) -> None:
         while await self._push():
             pass
+        await self._cards.copy(self._gathering.in_flight())
 
     async def _push(self) -> bool:
         """Copy the next piece; False: there was nothing more to copy."""
@@ -177,7 +205,8 @@ class Mirror:
                 "what it recorded since is on this machine only, and void.",
                 hint="See who drives it: asyncflow runs",
             )
-        self._position = self._position._replace(next_piece=number + 1, next_seq=gathered.next_seq)
+        next_seq = gathered.next_seq or self._position.next_seq  # a piece may be of logs only
+        self._position = self._position._replace(next_piece=number + 1, next_seq=next_seq)
         self._gathering.sent(gathered)
         await self._log.put_position(self._run, self._position)
 
@@ -187,7 +216,11 @@ class Mirror:
         async def send(digest: str) -> None:
             async with limiter:
                 path = blob_path(self._home, digest)
-                await self.objects.put_file(blob_key(digest), path, only_new=True)
+                try:
+                    await self.objects.put_file(blob_key(digest), path, only_new=True)
+                except FileNotFoundError:  # another run of this machine has sent it a moment ago
+                    if await self.objects.head(blob_key(digest)) is None:
+                        raise missing(path, f"Blob {digest}, which is not in {self.objects.url},") from None
                 await anyio.to_thread.run_sync(_keep_as_cached, path, cached_blob_path(self._home, digest))
 
         async with anyio.create_task_group() as group:
@@ -211,12 +244,15 @@ class Mirror:
             kind, args, by = str(said["kind"]), dict(said["args"]), str(said["by"])
         except (ValueError, KeyError, TypeError):
             return  # of a newer release, or none of ours
-        if kind == "tags":
+        if kind != "tags":
+            await self._log.post_request(self._run, kind, args, by=by)
+            return
+        try:
             await self._log.edit_tags(
                 self._run, add=args.get("add", ()), remove=args.get("remove", ()), by=by
             )
-        else:
-            await self._log.post_request(self._run, kind, args, by=by)
+        except TaggingError as error:
+            _log.warning("tags that %s asked for on another machine were not changed: %s", by, error)
 
     async def _write_head(self, *, is_over: bool) -> None:
         snapshot: Snapshot = await self._log.snapshot(self._run, self._position.next_seq, most=1)

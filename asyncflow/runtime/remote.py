@@ -13,7 +13,7 @@ from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.mirror import Mirror
 from asyncflow.runtime.remote_lease import RemoteLease
 from asyncflow.store.objects import Objects
-from asyncflow.store.replica import keep_owner, new_owner, remote_url
+from asyncflow.store.replica import keep_owner, new_owner, remote_url, see_nobody_owns
 from asyncflow.store.s3.keys import HEADS, OWNER, id_key, piece_key, run_of_head
 
 __all__ = ["RemoteHome", "opened_remote"]
@@ -122,6 +122,7 @@ async def _see_owner(objects: Objects, home: str) -> None:
     """See that the replica is of the store in the bucket; a store that is new is given its owner. Raises StoreError."""
     received = await objects.get(OWNER)
     if received is None:
+        see_nobody_owns(home)
         await objects.put_new(OWNER, new_owner().encode())
         received = await objects.get(OWNER)
     if received is not None:

@@ -304,20 +304,30 @@ class _Session:
             most_log_bytes=self.request.most_log_bytes,
         )
         shared = self.host.share(local, inbox)
-        async with self._routed(shared, spec, state) as routed:
+        async with self._routed(shared, spec, state) as (routed, detach):
             backend = self.request.in_front(routed)
             try:
                 async with self._cached(backend, spec, inbox) as cached:
                     yield cached
+            except (
+                Exception
+            ):  # the driver stops; its run goes on later, here or elsewhere, and takes over what runs
+                detach()
+                raise
             finally:
                 with anyio.move_on_after(CLOSE_S if not self.platforms else CLOSE_ELSEWHERE_S, shield=True):
                     await backend.aclose()
 
     @asynccontextmanager
-    async def _routed(self, local: Backend, spec: RunSpec, state: RunState) -> AsyncGenerator[Backend]:
-        """Put the backends of other places beside this machine's, if steps run there."""
+    async def _routed(
+        self, local: Backend, spec: RunSpec, state: RunState
+    ) -> AsyncGenerator[tuple[Backend, Callable[[], None]]]:
+        """Put the backends of other places beside this machine's, if steps run there.
+
+        Yields what lets go of what runs there, too.
+        """
         if not self.platforms:
-            yield local
+            yield local, lambda: None
             return
         from asyncflow.runtime.elsewhere import routed_backend  # only for flows that have such steps
 
@@ -331,7 +341,7 @@ class _Session:
             sink=self.observer,
             mirror=self.mirror,
         ) as routed:
-            yield routed
+            yield routed, routed.detach
 
     @asynccontextmanager
     async def _cached(self, backend: Backend, spec: RunSpec, inbox: Inbox) -> AsyncGenerator[Backend]:

@@ -42,6 +42,7 @@ __all__ = [
 HEADER_BYTES = 64
 _HEADER = struct.Struct("<8sB7xQQ32x")
 _MAGIC = b"asyncfl1"
+_MOST_FETCHES = 3
 _MAP_FROM = 1 << 20
 """Raw contents from this size on are mapped, so that processes share their pages. Below, one read is as fast."""
 
@@ -132,7 +133,10 @@ def open_blob(root: str, digest: str, what: str) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        fd = _open_elsewhere(root, digest)
+        try:
+            fd = _open_elsewhere(root, digest)
+        except OSError as problem:
+            raise read_failure(problem, cached_blob_path(root, digest), what) from problem
         if fd is None:
             raise missing(path, what) from error
         return fd
@@ -141,16 +145,22 @@ def open_blob(root: str, digest: str, what: str) -> int:
 
 
 def _open_elsewhere(root: str, digest: str) -> int | None:
-    """Open a blob of a store in a bucket: in its cache here, fetched if need be. None: it is not there either."""
+    """Open a blob of a store in a bucket: in its cache here, fetched if need be. None: it is not there either.
+
+    Raises OSError. Another process may find the cache too large and remove what was fetched before it is opened.
+    """
     if not os.path.exists(remote_path(root)):
         return None
-    try:
-        return os.open(cached_blob_path(root, digest), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        from asyncflow.store.fetching import fetch_blob  # botocore: for those who have a bucket
+    path = cached_blob_path(root, digest)
+    for _ in range(_MOST_FETCHES):
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            from asyncflow.store.fetching import fetch_blob  # botocore: for those who have a bucket
 
-        fetched = fetch_blob(root, digest)
-    return None if fetched is None else os.open(fetched, os.O_RDONLY | os.O_CLOEXEC)
+            if fetch_blob(root, digest) is None:
+                return None
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def read_header(fd: int, path: str, what: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ __all__ = ["DirectoryObjects", "InThreads"]
 
 _R = TypeVar("_R")
 _WRITING = ".writing-"
+_NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class DirectoryObjects:
@@ -44,7 +46,7 @@ class DirectoryObjects:
                 return Received(
                     file.read(-1 if length is None else length), _info(key, os.fstat(file.fileno()))
                 )
-        except FileNotFoundError:
+        except _NOT_THERE:
             return None
         except OSError as error:
             raise read_failure(error, path, f"Object {key}") from error
@@ -52,11 +54,12 @@ class DirectoryObjects:
     def head(self, key: str) -> ObjectInfo | None:
         """Return what is known of an object; None if there is none. Raises StoreError."""
         try:
-            return _info(key, os.stat(self._path(key)))
-        except FileNotFoundError:
+            status = os.stat(self._path(key))
+        except _NOT_THERE:
             return None
         except OSError as error:
             raise read_failure(error, self._path(key), f"Object {key}") from error
+        return _info(key, status) if stat.S_ISREG(status.st_mode) else None
 
     def put(
         self,
@@ -124,8 +127,9 @@ class DirectoryObjects:
         """Remove objects; those that are not there are no error. Raises StoreError."""
         for key in keys:
             try:
-                os.unlink(self._path(key))
-            except FileNotFoundError:
+                if not os.path.isdir(self._path(key)):
+                    os.unlink(self._path(key))
+            except _NOT_THERE:
                 continue
             except OSError as error:
                 raise write_failure(error, self._path(key), f"Object {key}") from error

@@ -88,7 +88,7 @@ def fetch_blob(root: str, digest: str) -> str | None:
             unlink_quietly(written)
     except OSError as error:
         raise write_failure(error, path, f"Blob {digest}, fetched from {objects.url},") from error
-    _note(root, info.size_bytes)
+    _note(root, info.size_bytes, path)
     return path
 
 
@@ -111,10 +111,11 @@ def cache_limit_bytes() -> int:
         ) from None
 
 
-def trim_cache(root: str, limit_bytes: int) -> int:
+def trim_cache(root: str, limit_bytes: int, *, keep: str = "") -> int:
     """Remove the blobs that were not used for the longest time, if all are more than that; return how many bytes.
 
-    What is in use stays readable: who has a file open or mapped keeps it.
+    What is in use stays readable: who has a file open or mapped keeps it. `keep`, the path of one that is about to be
+    opened, is not removed, however large it is.
     """
     found = sorted(_cached(root))
     total = sum(one.size_bytes for one in found)
@@ -124,17 +125,19 @@ def trim_cache(root: str, limit_bytes: int) -> int:
     for one in found:
         if total - removed <= limit_bytes * _TRIM_TO:
             break
+        if one.path == keep:
+            continue
         unlink_quietly(one.path)
         removed += one.size_bytes
     return removed
 
 
-def _note(root: str, size_bytes: int) -> None:
+def _note(root: str, size_bytes: int, path: str) -> None:
     """Count what was fetched, and look now and then whether the cache has become too large."""
     limit = cache_limit_bytes()
     fetched = _Process.fetched_bytes.get(root, limit) + size_bytes
     if fetched >= limit * _LOOK_AFTER:
-        trim_cache(root, limit)
+        trim_cache(root, limit, keep=path)
         fetched = 0
     _Process.fetched_bytes[root] = fetched
 

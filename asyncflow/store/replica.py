@@ -26,6 +26,7 @@ __all__ = [
     "owner_of",
     "remote_url",
     "replica_directory",
+    "see_nobody_owns",
 ]
 
 STORE_VARIABLE = "ASYNCFLOW_STORE"
@@ -121,9 +122,17 @@ def owner_of(root: str) -> str:
     """Return 8 hex digits that tell a store from others, the same on every machine for a store in a bucket.
 
     A store in a directory is given them now if it has none; of a replica they are known once the bucket was asked
-    (`keep_owner`). Raises StoreError.
+    (`keep_owner`).
+
+    Raises:
+        StoreError: They cannot be read, or nothing was ever run in the bucket that this is a replica of.
     """
     known = _read_owner(root)
+    if known is None and remote_url(root) is not None:
+        raise StoreError(
+            f"Nothing was ever run in {remote_url(root)}",
+            hint="Is it the right one? See --store and ASYNCFLOW_STORE.",
+        )
     return known if known is not None else keep_owner(root, new_owner())
 
 
@@ -156,12 +165,22 @@ def keep_owner(root: str, owner: str) -> str:
             raise write_failure(error, owner_path(root), "The store's owner") from error
         known = _read_owner(root) or owner
     if known != owner and remote_url(root) is not None:
-        raise StoreError(
-            f"{remote_url(root)} is another store than the one that {root} is a replica of: it was emptied since, or "
-            "another server has that name",
-            hint=f"Nothing in a replica is needed once it is in the bucket. Remove it: rm -r {root}",
-        )
+        raise _another_store(root)
     return known
+
+
+def see_nobody_owns(root: str) -> None:
+    """See that a replica may be of a bucket that has no owner. Raises StoreError: it had one, and was emptied."""
+    if _read_owner(root) is not None:
+        raise _another_store(root)
+
+
+def _another_store(root: str) -> StoreError:
+    return StoreError(
+        f"{remote_url(root)} is another store than the one that {root} is a replica of: it was emptied since, or "
+        "another server has that name",
+        hint=f"Nothing in a replica is needed once it is in the bucket. Remove it: rm -r {root}",
+    )
 
 
 def _read_owner(root: str) -> str | None:

@@ -355,6 +355,7 @@ class PlatformSuite:
         async with bench.open() as site:
             capabilities = site.platform.capabilities
         assert capabilities.name == bench.provider.name
+        assert capabilities.shares_filesystem == bench.provider.shares_filesystem
         assert capabilities.most_at_once > 0
 
     async def test_looking_around_finds_everything_in_order(self, bench: PlatformBench) -> None:

@@ -64,7 +64,9 @@ class JobDirectory:
         asked = {
             "command": list(job.command),
             "environment": {**_exported(), **environment},
-            "timeout_s": job.timeout_s,
+            "timeout_s": None
+            if job.timeout_s is None
+            else job.timeout_s + grace_s,  # the worker heeds it first
             "grace_s": grace_s,
         }
         process_job.write(str(self.path / "job.json"), json.dumps(asked))

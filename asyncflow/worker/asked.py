@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -13,7 +14,9 @@ from asyncflow.worker.spec import RunSpec, TaskSpec
 __all__ = ["asked_of", "look_in_namespace", "task_of"]
 
 _HERE = "127.0.0.1"
-"""A gang's tasks are all on this machine."""
+"""Where a gang's tasks are that run on this machine."""
+_LEADER_VARIABLES = ("MF_MASTER_ADDR", "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS")
+"""In which platforms say where the task with index 0 is."""
 
 
 def asked_of(run_spec: RunSpec, spec: TaskSpec, *, is_gang: bool) -> dict[str, Callable[[], Any]]:
@@ -81,7 +84,8 @@ def _trigger(run_spec: RunSpec) -> Any:  # Any: the client's Trigger
 def _parallel(run_spec: RunSpec, spec: TaskSpec) -> Parallel:
     index = spec.index or 0
     control = spec.attempt.task if index == 0 else _first_of_gang(run_spec, spec)
-    return Parallel(main_ip=_HERE, num_nodes=spec.width or 1, node_index=index, control_task_id=str(control))
+    leader = next((os.environ[name] for name in _LEADER_VARIABLES if os.environ.get(name)), _HERE)
+    return Parallel(main_ip=leader, num_nodes=spec.width or 1, node_index=index, control_task_id=str(control))
 
 
 def _first_of_gang(run_spec: RunSpec, spec: TaskSpec) -> int:

@@ -277,6 +277,9 @@ class Prepared:
                     raise
         return self._store.fit_inline(records)
 
+    def _names_of_values(self) -> Iterator[str]:
+        return iter(()) if self._spec.cache is None else names_of_values(self._flow_class)
+
     def _deal(self, records: dict[str, ArtifactRecord]) -> tuple[CardRecord, ...]:
         """Make the attempt's cards, whether it went well or not. Never raises."""
         if self._deck is None:
@@ -284,9 +287,6 @@ class Prepared:
         from asyncflow.worker.dealing import deal  # loaded with the deck
 
         return deal(self._deck, self._flow, records, self._store)
-
-    def _names_of_values(self) -> Iterator[str]:
-        return iter(()) if self._spec.cache is None else names_of_values(self._flow_class)
 
     def _leave_manifest(
         self,

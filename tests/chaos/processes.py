@@ -7,7 +7,17 @@ import signal
 import time
 from dataclasses import dataclass
 
-__all__ = ["Proc", "Tree", "has_child", "is_alive", "kill_marked", "marked", "tree_of", "wait_until_gone"]
+__all__ = [
+    "MARK_VARIABLE",
+    "Proc",
+    "Tree",
+    "has_child",
+    "is_alive",
+    "kill_marked",
+    "marked",
+    "tree_of",
+    "wait_until_gone",
+]
 
 MARK_VARIABLE = "CHAOS_MARK"
 

@@ -1,4 +1,4 @@
-"""Both clients of a bucket under one hood, for the tests that hold them to the same contract."""
+"""Both clients of a bucket, and a directory that stands for one, for the tests that hold them to the same contract."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 
 import anyio.to_thread
 
+from asyncflow.store import directory
 from asyncflow.store.objects import NO_METADATA, ObjectInfo, Objects, Received
 from asyncflow.store.s3.address import S3Settings, parse_url
 from asyncflow.store.s3.aio import S3Objects
 from asyncflow.store.s3.blocking import BlockingObjects
 
 CLIENTS = ("aio", "blocking")
+DIRECTORY = "directory"
 
 
 class InThreads:
@@ -73,8 +75,10 @@ class InThreads:
 
 @asynccontextmanager
 async def opened(client: str, url: str, settings: S3Settings | None = None) -> AsyncIterator[Objects]:
-    """Open one of `CLIENTS`."""
-    if client == "aio":
+    """Open one of `CLIENTS`, or a directory of which the URL is the path."""
+    if client == DIRECTORY:
+        yield directory.InThreads(directory.DirectoryObjects(url))
+    elif client == "aio":
         async with S3Objects(parse_url(url), settings) as objects:
             yield objects
     else:

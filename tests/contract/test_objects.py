@@ -1,4 +1,4 @@
-"""What both clients of a bucket promise, against a server over HTTP."""
+"""What both clients of a bucket promise, against a server over HTTP, and a directory in place of one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ import pytest
 
 from asyncflow.store.objects import Objects
 from asyncflow.store.s3.requests import PART_BYTES
-from tests.contract.objects import CLIENTS, opened
+from tests.contract.objects import CLIENTS, DIRECTORY, opened
 from tests.services import moto
 from tests.services.faults import BROKEN, CUT_BODY, LOST_ANSWER, SLOW_DOWN, Proxy
 
 
+@pytest.fixture(params=[*CLIENTS, DIRECTORY])
+async def objects(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Objects]:
+    if request.param == DIRECTORY:
+        url = str(tmp_path / "home" / "shared")
+    else:
+        url = f"s3://{request.getfixturevalue('bucket')}/some/place"
+    async with opened(request.param, url) as objects:
+        yield objects
+
+
 @pytest.fixture(params=CLIENTS)
-async def objects(request: pytest.FixtureRequest, bucket: str) -> AsyncIterator[Objects]:
+async def in_bucket(request: pytest.FixtureRequest, bucket: str) -> AsyncIterator[Objects]:
     async with opened(request.param, f"s3://{bucket}/some/place") as objects:
         yield objects
 
@@ -29,7 +39,8 @@ async def behind(request: pytest.FixtureRequest, bucket: str, proxy: Proxy) -> A
         yield objects
 
 
-async def test_what_was_put_is_got_and_known(objects: Objects) -> None:
+async def test_what_was_put_is_got(objects: Objects) -> None:
+    await objects.put("a/b", b"hello, world")
     await objects.put("a/b", b"hello", content_type="text/plain", metadata={"colour": "blue"})
 
     received = await objects.get("a/b")
@@ -37,13 +48,42 @@ async def test_what_was_put_is_got_and_known(objects: Objects) -> None:
 
     assert received is not None
     assert info is not None
-    assert (received.data, received.info.size_bytes) == (b"hello", 5)
-    assert (info.size_bytes, info.content_type, dict(info.metadata)) == (5, "text/plain", {"colour": "blue"})
+    assert (received.data, received.info.size_bytes, info.size_bytes) == (b"hello", 5, 5)
+    assert received.info.etag == info.etag != ""
     assert 0 <= info.age_s < 60
 
 
-async def test_keys_are_below_the_prefix(objects: Objects, aws: str, bucket: str) -> None:
+async def test_an_object_of_the_same_length_has_another_etag(objects: Objects) -> None:
+    await objects.put("a", b"one")
+    before = await objects.head("a")
+    await objects.put("a", b"two")
+    after = await objects.head("a")
+
+    assert before is not None
+    assert after is not None
+    assert before.etag != after.etag
+
+
+async def test_what_keys_have_in_front_of_a_slash_is_no_object(objects: Objects) -> None:
     await objects.put("a/b", b"hello")
+
+    assert await objects.head("a") is None
+    assert await objects.get("a") is None
+    await objects.delete(["a"])
+    assert await objects.head("a/b") is not None
+
+
+async def test_what_is_said_of_an_object_is_kept(in_bucket: Objects) -> None:
+    await in_bucket.put("a/b", b"hello", content_type="text/plain", metadata={"colour": "blue"})
+
+    info = await in_bucket.head("a/b")
+
+    assert info is not None
+    assert (info.content_type, dict(info.metadata)) == ("text/plain", {"colour": "blue"})
+
+
+async def test_keys_are_below_the_prefix(in_bucket: Objects, aws: str, bucket: str) -> None:
+    await in_bucket.put("a/b", b"hello")
 
     assert moto.client(aws).get_object(Bucket=bucket, Key="some/place/a/b")["Body"].read() == b"hello"
 

@@ -21,7 +21,7 @@ globals().update(
     {
         name: value
         for name, value in vars(contract).items()
-        if name.startswith("test_") or name in ("objects", "behind")
+        if name.startswith("test_") or name in ("objects", "in_bucket", "behind")
     }
 )
 

@@ -65,6 +65,7 @@ class BatchPlatform:
         self._watcher = Watcher(caller, self._book, self._pace)
         self._rhythm = Rhythm(self._pace)
         self._wake = anyio.Event()
+        self._is_detached = False
         self._closing = anyio.Event()
         self._news: list[JobSeen] = []
         """Seen by others than `changes`, which is to tell it."""
@@ -159,12 +160,18 @@ class BatchPlatform:
             [] if place is None else await read_stream(self._caller, place[0].child_id(place[1]), most=most)
         )
 
+    def detach(self) -> None:
+        """Let what runs go on when the platform is closed. See `Platform.detach`."""
+        self._is_detached = True
+
     async def aclose(self) -> None:
-        """End what still runs. See `Platform.aclose`."""
+        """End what still runs, unless detached. See `Platform.aclose`."""
         if self._closing.is_set():
             return
         self._closing.set()
         self._wake.set()
+        if self._is_detached:
+            return
         with anyio.move_on_after(self._pace.close_s, shield=True) as scope:
             try:
                 alive = ((job, place) for job in self._book.alive() for place in job.alive())

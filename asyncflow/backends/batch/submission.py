@@ -201,7 +201,7 @@ def _environment(submission: Submission, options: Options) -> dict[str, str]:
             **environment,
         }
     if options.is_tempdir and options.tmpfs_path is not None:
-        environment = {"METAFLOW_TEMPDIR": options.tmpfs_path, **environment}
+        environment = {**environment, "METAFLOW_TEMPDIR": options.tmpfs_path}
     return environment
 
 

@@ -125,6 +125,7 @@ class Book:
         """Forget an attempt: it was refused, or its pod was removed."""
         self._entries.pop(attempt, None)
         self._open.pop(attempt, None)
+        self._news.pop(attempt, None)
 
     def saw(self, pod: Json, now: float, *, is_deleted: bool = False) -> Entry | None:
         """Take what the server tells of a pod. None: it is none of this run's."""

@@ -79,6 +79,8 @@ class Launcher:
         async with anyio.create_task_group() as group:
             for _ in range(min(_AT_ONCE, len(jobs))):
                 group.start_soon(work)
+        for one in refused:
+            self._book.drop(one.attempt)
         if failures:
             raise failures[0]
         return refused
@@ -114,7 +116,7 @@ class Launcher:
             if unit is None:
                 continue  # withdrawn
             try:
-                refused = await self._launch(unit, is_first=not has_room)
+                refused = await self._launch(unit, asks_anyway=True)
             except PlatformError as error:
                 _LOG.warning("%s waits for quota, and could not be asked for: %s", unit[0].name, error)
                 self._put_back(unit)
@@ -152,12 +154,12 @@ class Launcher:
         for job in singles:
             yield (job,)
 
-    async def _launch(self, unit: _Unit, *, is_first: bool = False) -> list[Refused]:
+    async def _launch(self, unit: _Unit, *, asks_anyway: bool = False) -> list[Refused]:
         """Ask for one object.
 
         Args:
             unit: Its jobs.
-            is_first: Ask also if others wait for quota.
+            asks_anyway: Also if others wait for quota.
         """
         try:
             namespace = self._asker.options_of(unit[0]).namespace
@@ -169,10 +171,11 @@ class Launcher:
         entries = [self._book.claim(job.attempt, "" if is_gang else job.name, namespace, now) for job in unit]
         if any(entry.is_created for entry in entries):
             return []
-        if is_gang and unit[0].gang is not None:
-            for entry in entries:
-                entry.gang, entry.is_member = gang_name(unit[0], unit[0].gang), True
-        if self._waiting and not is_first:
+        for job, entry in zip(unit, entries, strict=True):
+            entry.gang = gang_name(job, job.gang) if job.gang is not None else ""
+            entry.is_member = is_gang
+            entry.name = "" if is_gang else job.name
+        if self._waiting and not asks_anyway:
             self._wait(unit, entries, "waits behind others for quota")
             return []
         try:
@@ -181,9 +184,9 @@ class Launcher:
             if rejected.is_quota:
                 self._wait(unit, entries, rejected.message)
                 return []
-            return self._give_up(unit, rejected.message)
+            return _refused(unit, rejected.message)
         except Foreign as foreign:
-            return self._give_up(unit, str(foreign))
+            return _refused(unit, str(foreign))
         for entry in entries:
             entry.is_asked = True
         await self._stop_late(entries)
@@ -200,29 +203,28 @@ class Launcher:
             self._on_news()
 
     async def _stop_late(self, entries: Sequence[Entry]) -> None:
-        """End what was asked to stop while it was asked for."""
+        """End what was asked to stop, or given up, while it was asked for."""
         for entry in entries:
-            if entry.is_stopped and entry.name and not entry.is_deleting:
+            if (entry.is_stopped or entry.is_force) and entry.name:
                 entry.is_deleting = True
                 await self._asker.delete_pod(
                     entry.namespace, entry.name, grace_s=0 if entry.is_force else None
                 )
 
     def _wait(self, unit: _Unit, entries: Sequence[Entry], message: str) -> None:
-        if any(entry.is_stopped for entry in entries):
-            for entry in entries:
+        left = [
+            job for job, entry in zip(unit, entries, strict=True) if not (entry.is_stopped or entry.is_over)
+        ]
+        for entry in entries:
+            if entry.is_stopped:
                 self._book.end(entry, End(EndReason.STOPPED, "stopped before it had a pod"))
-        else:
-            for entry in entries:
+            elif not entry.is_over:
                 self._book.wait(entry, f"quota: {message}")
-            self._waiting[unit[0].attempt] = unit
+        units = [unit] if len(left) == len(unit) else [(job,) for job in left]  # or a gang no more
+        self._waiting.update((one[0].attempt, one) for one in units)
+        if self._waiting:
             self._has_waiting.set()
         self._on_news()
-
-    def _give_up(self, unit: _Unit, message: str) -> list[Refused]:
-        for job in unit:
-            self._book.drop(job.attempt)
-        return _refused(unit, message)
 
 
 def _refused(unit: _Unit, message: str) -> list[Refused]:

@@ -21,6 +21,7 @@ from asyncflow.backends.kubernetes.reaping import list_owned, remove_owned, swee
 from asyncflow.backends.kubernetes.tending import Limits
 from asyncflow.backends.remote.platform import JobRef
 from asyncflow.backends.remote.provider import PlatformContext
+from asyncflow.errors import RunIsElsewhere
 from asyncflow.settings import setting
 
 __all__ = ["access_of", "api_of", "list_jobs", "namespaces_of", "open_platform", "remove_jobs"]
@@ -81,25 +82,37 @@ async def open_platform(
         for one in namespaces:
             await _see(api, one, timing.open_s)
         asker = Asker(api, defaults=defaults, namespace=namespace, overlay=overlay)
-        async with anyio.create_task_group() as group:
-            platform = KubernetesPlatform(
-                api,
-                asker,
-                group,
-                owner=context.owner,
-                run=context.run if context.run is not None else 0,
-                namespaces=namespaces,
-                timing=timing,
-                keeps=defaults.ttl_s is not None,
-                has_index_limits=version >= _INDEX_LIMITS_SINCE,
-            )
-            if defaults.ttl_s is not None:
-                group.start_soon(sweep, api, context.owner, namespaces)
-            try:
-                yield platform
-            finally:
-                await platform.aclose()
-                group.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as group:
+                platform = KubernetesPlatform(
+                    api,
+                    asker,
+                    group,
+                    owner=context.owner,
+                    run=context.run if context.run is not None else 0,
+                    namespaces=namespaces,
+                    timing=timing,
+                    keeps=defaults.ttl_s is not None,
+                    has_index_limits=version >= _INDEX_LIMITS_SINCE,
+                )
+                if defaults.ttl_s is not None:
+                    group.start_soon(sweep, api, context.owner, namespaces)
+                try:
+                    yield platform
+                except RunIsElsewhere:
+                    platform.detach()  # the pods are that one's now
+                    raise
+                finally:
+                    await platform.aclose()
+                    group.cancel_scope.cancel()
+        except BaseExceptionGroup as failures:
+            raise _sole(failures) from None
+
+
+def _sole(error: BaseException) -> BaseException:
+    """Return what is in a group alone, so that who uses the platform meets the error that was raised."""
+    inner: Sequence[BaseException] = getattr(error, "exceptions", ())
+    return _sole(inner[0]) if len(inner) == 1 else error
 
 
 async def list_jobs(context: PlatformContext) -> list[JobRef]:

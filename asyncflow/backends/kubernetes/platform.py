@@ -171,7 +171,7 @@ class KubernetesPlatform:
         if self._is_detached or self._failure is not None:
             return
         with anyio.move_on_after(self._timing.close_s, shield=True) as scope:
-            for namespace in self._watchers:
+            for namespace in self._watchers or self._namespaces:
                 await self._remove_all(namespace)
         if scope.cancelled_caught:
             _LOG.warning("pods of the run are left (%s): asyncflow reap removes them", self._labels)
@@ -247,7 +247,9 @@ class KubernetesPlatform:
             for gang in dict.fromkeys(entry.gang for entry in left if entry.gang):
                 await self._asker.delete_gang(namespace, gang)
             left = [entry for entry in left if not entry.is_member]
-            if left and not await self._remove_at_once(namespace):
+            # A driver that had nothing to ask for may still have what an earlier one of the run left.
+            may_be_more = bool(left) or not self._was_used
+            if may_be_more and not await self._remove_at_once(namespace):
                 await delete_all(self._asker, left)
         except (Rejected, PlatformError) as error:
             _LOG.warning("pods of the run (%s) are left in %s: %s", self._labels, namespace, error)

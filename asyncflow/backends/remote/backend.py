@@ -28,9 +28,10 @@ from asyncflow.machine.facts import AttemptAdopted, Fact, WorkerLost, WorkerPend
 from asyncflow.machine.ids import Attempt, ManifestKey
 from asyncflow.store.digests import digest_of
 from asyncflow.store.left import Left, decode_left
+from asyncflow.store.live_files import LiveFiles
 from asyncflow.store.local import LocalStore
 from asyncflow.store.objects import Objects
-from asyncflow.store.s3.keys import result_key, spec_key
+from asyncflow.store.s3.keys import cards_prefix, claim_key, result_key, spec_key
 from asyncflow.worker.spec import TaskSpec
 
 __all__ = ["RemoteBackend", "opened_backend"]
@@ -39,12 +40,16 @@ _GATHER_S = 0.02
 _GATHER_ARRAY_S = 0.1
 """How long launches are gathered for a platform that has arrays."""
 _TAIL_FIRST_S, _TAIL_LONGEST_S = 1.0, 5.0
+_CARDS_S = 0.5
+"""How often it is looked what cards show."""
 _SILENT_S = 600.0
 """A job that the platform says is running, and whose worker gives no sign of life for so long, is lost."""
 _SPEC_BYTES = 32 << 20
 """A spec object takes no further attempt once it is longer than that."""
 _RESULTS_AT_ONCE = 32
 _CLOSE_S = 30.0
+_LONG_AGO = 0.0
+"""Of an attempt that a dead driver started: what it has printed may have begun at any time."""
 
 
 class RemoteBackend:
@@ -82,6 +87,8 @@ class RemoteBackend:
         self._run = ordering.run.run
         self._logs = RemoteLogs(objects, store.root, self._run, sink)
         self._flights: dict[Attempt, Flight] = {}
+        self._adopting: dict[Attempt, JobSeen | None] = {}
+        """Attempts that are being adopted, and what was told of them last meanwhile."""
         self._queue: dict[Attempt, TaskSpec] = {}
         self._has_queue = anyio.Event()
         self._facts: list[Fact] = []
@@ -118,8 +125,9 @@ class RemoteBackend:
         if self._queue.pop(attempt, None) is not None:
             self._lose(attempt, "stopped before it was started")
             return
-        flight.is_stopped = True
-        await self._platform.stop([attempt], force=force)
+        flight.is_stopped, flight.is_forced = True, force
+        if flight.is_submitted:
+            await self._platform.stop([attempt], force=force)
 
     async def facts(self) -> AsyncGenerator[Sequence[Fact], None]:
         """Yield what happens to all attempts until `aclose`. Consumed once.
@@ -145,6 +153,7 @@ class RemoteBackend:
         """
         if not attempts:
             return ()
+        self._adopting = dict.fromkeys(attempts)
         seen = {one.attempt: one for one in await self._platform.find(attempts)}
         facts: list[Fact] = []
 
@@ -152,23 +161,31 @@ class RemoteBackend:
             job = seen.get(attempt)
             if job is not None and job.phase is not Phase.ENDED:
                 flight = self._flights[attempt] = Flight(is_submitted=True)
-                self._logs.open(attempt, self._now() - _SILENT_S)
+                self._logs.open(attempt, _LONG_AGO)
                 facts.append(AttemptAdopted(at=self._now(), attempt=attempt))
                 facts.extend(self._news_of(job, flight))
                 return
             left = await self._left(attempt)
-            if left is not None or job is not None:
+            if left is not None or job is not None or await self._was_claimed(attempt):
                 end = None if job is None else job.end
-                self._logs.open(attempt, self._now() - _SILENT_S)
+                self._logs.open(attempt, _LONG_AGO)
                 facts.append(await self._conclusion(attempt, left, end))
 
         async with anyio.create_task_group() as group:
             for attempt in attempts:
                 group.start_soon(ask, attempt)
+        told, self._adopting = self._adopting, {}
+        for job in told.values():
+            if job is not None:
+                self._hear(job)
         return facts
 
+    def detach(self) -> None:
+        """Let jobs go on when the backend is closed: another driver takes them over."""
+        self._platform.detach()
+
     async def aclose(self) -> None:
-        """End what still runs, release everything. Bounded; safe to call twice."""
+        """End what still runs, unless detached; release everything. Bounded; safe to call twice."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -184,7 +201,7 @@ class RemoteBackend:
         """Submit, listen and read logs, until the backend is closed. What goes wrong for good is told by `facts`."""
         async with anyio.create_task_group() as group:
             self._group = group
-            for work in (self._submit, self._listen, self._tail):
+            for work in (self._submit, self._listen, self._tail, self._show_cards):
                 group.start_soon(self._carefully, work)
 
     async def _carefully(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -203,10 +220,24 @@ class RemoteBackend:
             taken, self._queue = self._queue, {}
             await self._recorded()
             for specs in self._ordering.batches(
-                [spec for spec in taken.values() if spec.attempt in self._flights],
-                self._platform.capabilities.most_at_once,
+                list(taken.values()), self._platform.capabilities.most_at_once
             ):
-                await self._submit_batch(specs)
+                await self._submit_batch([spec for spec in specs if not self._was_stopped(spec.attempt)])
+
+    def _was_stopped(self, attempt: Attempt) -> bool:
+        """Tell whether an attempt was stopped while it waited to be asked for; then it never is."""
+        flight = self._flights.get(attempt)
+        if flight is None or flight.is_stopped:
+            self._lose(attempt, "stopped before it was started")
+            return True
+        return False
+
+    async def _stop_late(self, attempts: Sequence[Attempt]) -> None:
+        """Stop what was to be stopped while it was asked for: the platform may have heard of the one first."""
+        for attempt in attempts:
+            flight = self._flights.get(attempt)
+            if flight is not None and flight.is_stopped:
+                await self._platform.stop([attempt], force=flight.is_forced)
 
     async def _submit_batch(self, specs: Sequence[TaskSpec]) -> None:
         """Write one spec object, or several if they are large, and ask for its jobs."""
@@ -225,19 +256,25 @@ class RemoteBackend:
             for refused in await self._platform.submit(jobs):
                 if refused.attempt in self._flights:
                     await self._land(refused.attempt, End(refused.reason, refused.message))
+            await self._stop_late([job.attempt for job in jobs])
 
     async def _listen(self) -> None:
         async with aclosing(self._platform.changes()) as stream:
             async for jobs in stream:
                 for job in jobs:
-                    flight = self._flights.get(job.attempt)
-                    if flight is None:
-                        continue
-                    self._facts.extend(self._news_of(job, flight))
-                    if job.phase is Phase.ENDED and not flight.is_landing:
-                        flight.is_landing = True
-                        self._begin(partial(self._land, job.attempt, job.end))
+                    self._hear(job)
                 self._tell()
+
+    def _hear(self, job: JobSeen) -> None:
+        """Note what the platform tells of a job; what it tells while the job is being adopted is for afterwards."""
+        flight = self._flights.get(job.attempt)
+        if job.attempt in self._adopting:
+            self._adopting[job.attempt] = job
+        elif flight is not None:
+            self._facts.extend(self._news_of(job, flight))
+            if job.phase is Phase.ENDED and not flight.is_landing:
+                flight.is_landing = True
+                self._begin(partial(self._land, job.attempt, job.end))
 
     def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
         if self._group is not None:
@@ -259,10 +296,9 @@ class RemoteBackend:
         """Tell how an attempt has ended, after everything it has printed."""
         async with self._results:
             left = await self._left(attempt)
-            if left is None and end is not None and end.exit_code == CLAIMED:
-                self._flights[
-                    attempt
-                ].is_landing = False  # another worker runs it: its result, or its silence, tells
+            flight = self._flights.get(attempt)
+            if left is None and flight is not None and end is not None and end.exit_code == CLAIMED:
+                flight.is_landing, flight.is_claimed = False, True  # its result, or its silence, tells
                 return
             fact = await self._conclusion(attempt, left, end)
         if self._flights.pop(attempt, None) is not None:
@@ -275,6 +311,10 @@ class RemoteBackend:
         await self._logs.finish(attempt, left)
         name = self._platform.capabilities.name
         return conclude(attempt, left, end, at=self._now(), platform=name)
+
+    async def _was_claimed(self, attempt: Attempt) -> bool:
+        """Tell whether a worker has begun with an attempt, so that it cannot be begun again."""
+        return await self._objects.head(claim_key(self._run, *attempt)) is not None
 
     async def _left(self, attempt: Attempt) -> Left | None:
         received = await self._objects.get(result_key(self._run, *attempt))
@@ -300,7 +340,28 @@ class RemoteBackend:
                 if flight is not None:
                     flight.heard_at = now
             pause_s = _TAIL_FIRST_S if heard else min(_TAIL_LONGEST_S, pause_s * 1.3)
+            await self._look_for_results()
             await self._lose_silent(now)
+
+    async def _show_cards(self) -> None:
+        """Bring here what cards of attempts elsewhere show while they run."""
+        files = LiveFiles(self._store.root, self._run)
+        while self._ordering.has_cards:
+            await anyio.sleep(_CARDS_S)
+            if any(flight.is_started for flight in self._flights.values()):
+                async with aclosing(self._objects.list(cards_prefix(self._run))) as found:
+                    infos = [info async for info in found]
+                for info in files.changed(infos):
+                    received = await self._objects.get(info.key)
+                    if received is not None:
+                        await anyio.to_thread.run_sync(files.take, info.key, info.etag, received.data)
+
+    async def _look_for_results(self) -> None:
+        """Land those whose job has ended because another worker runs them, once that one has left its result."""
+        for attempt, flight in list(self._flights.items()):
+            if flight.is_claimed and not flight.is_landing and await self._left(attempt) is not None:
+                flight.is_landing = True
+                await self._land(attempt, None)
 
     async def _lose_silent(self, now: float) -> None:
         silent = [

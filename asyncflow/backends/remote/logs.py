@@ -47,45 +47,58 @@ class RemoteLogs:
         self._logs: dict[Attempt, _Log] = {}
         self._seen: dict[str, int] = {}
         """Keys that were read, with their time, as far back as the slack reaches."""
-        self._newest_ms = 0
+        self._newest_ms: int | None = None
+        self._reading = anyio.Lock()
+        """Held while what is new is read: who ends a log has then read what was found before."""
 
     def open(self, attempt: Attempt, at: float) -> None:
         """Begin to look for what an attempt prints; `at` is when it may have begun, seconds since the epoch."""
-        self._logs.setdefault(attempt, _Log(log_path(self._home, self._run, *attempt)))
-        if not self._newest_ms:
-            self._newest_ms = int(at * 1000)
+        if attempt not in self._logs:
+            self._logs[attempt] = _Log(log_path(self._home, self._run, *attempt))
+            at_ms = int(at * 1000)
+            self._newest_ms = at_ms if self._newest_ms is None else min(self._newest_ms, at_ms)
 
     async def catch_up(self) -> list[Attempt]:
         """Read what is new; return the attempts that gave a sign of life. Raises StoreError."""
-        after = logs_after(self._run, self._newest_ms - _SLACK_MS)
+        async with self._reading:
+            return await self._read_new()
+
+    async def _read_new(self) -> list[Attempt]:
+        begun_ms = newest_ms = self._newest_ms or 0
+        after = logs_after(self._run, max(0, newest_ms - _SLACK_MS))
         fresh: list[tuple[str, LogKey]] = []
         async with aclosing(self._objects.list(logs_prefix(self._run), after=after)) as found:
             async for info in found:
                 key = parse_log_key(info.key)
                 if key is None or info.key in self._seen:
                     continue
-                self._seen[info.key] = key.at_ms
-                self._newest_ms = max(self._newest_ms, key.at_ms)
-                if Attempt(key.task, key.attempt) in self._logs:
+                newest_ms = max(newest_ms, key.at_ms)
+                if Attempt(key.task, key.attempt) in self._logs:  # of others it may be opened later
+                    self._seen[info.key] = key.at_ms
                     fresh.append((info.key, key))
-        self._seen = {key: at for key, at in self._seen.items() if at >= self._newest_ms - 2 * _SLACK_MS}
+        if self._newest_ms == begun_ms:  # else one was opened meanwhile that has begun before
+            self._newest_ms = newest_ms
+        self._seen = {key: at for key, at in self._seen.items() if at >= newest_ms - 2 * _SLACK_MS}
         await self._take(fresh)
         return [Attempt(key.task, key.attempt) for _, key in fresh]
 
     async def finish(self, attempt: Attempt, left: Left | None) -> None:
         """Read what is missing of the log of an attempt that has ended, and close it. Raises StoreError."""
-        log = self._logs.get(attempt)
-        if log is None:
+        if attempt not in self._logs:
             return
         if left is None:
             await self.catch_up()
-        else:
+        log = self._logs.get(attempt)
+        if log is None:
+            return  # it was ended meanwhile
+        if left is not None:
             keys = [LogKey(at, *attempt, number) for number, at in enumerate(left.stamps)]
             await self._take([(log_key(self._run, key), key) for key in keys if not log.has(key.piece)])
+        if self._logs.pop(attempt, None) is None:
+            return
         self._give(attempt, log.rest())
         if left is not None and left.log:
             self._give(attempt, log.write(left.log))
-        del self._logs[attempt]
 
     async def _take(self, pieces: Sequence[tuple[str, LogKey]]) -> None:
         limiter = anyio.CapacityLimiter(_AT_ONCE)
@@ -124,7 +137,9 @@ class _Log:
         return piece < self._next or piece in self._early
 
     def add(self, piece: int, data: bytes) -> bytes:
-        """Take a piece; return what was written: it, and those that waited for it."""
+        """Take a piece; return what was written: it, and those that waited for it. Nothing if it was taken before."""
+        if self.has(piece):
+            return b""
         self._early[piece] = data
         written = b""
         while self._next in self._early:

@@ -196,3 +196,17 @@ async def test_a_gang_is_one_job_of_many_nodes_that_know_their_places(batch: Bat
     assert batch.calls()["batch:SubmitJob"] == 1
     assert told.metadata(7)["aws-batch-job-id"].endswith("#2")
     assert {task: end.exit_code for task, end in told.ends().items()} == {5: 0, 6: 1, 7: 2}
+
+
+async def test_a_job_runs_on_fargate(batch: Batch) -> None:
+    given = options(
+        batch, queue=batch.new_queue(kind="FARGATE"), execution_role=batch.job_role, ephemeral_storage=30
+    )
+    small = {"options": given, "size": Size(cpu=0.25, memory_mb=512)}
+    async with opened(batch, **small) as platform, told_by(platform) as told:
+        assert await platform.submit(jobs_of(batch, [1], **small)) == []
+        await told.ended([1])
+
+    assert told.reasons()[1] is EndReason.SUCCEEDED
+    assert told.metadata(1)["aws-batch-execution-env"] == "AWS_ECS_FARGATE"
+    assert batch.job(told.seen[0].where)["platformCapabilities"] == ["FARGATE"]

@@ -119,7 +119,8 @@ async def test_keys_that_aws_does_not_take(batch: Batch) -> None:
 
 
 async def test_nobody_answers(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_BATCH"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(BatchUnreachable, match="did not answer"):
         async with BatchProvider(replace(PACE, tries=2)).open(context(batch)):
             pass

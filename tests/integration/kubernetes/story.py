@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from asyncflow.backends.kubernetes.platform import KubernetesPlatform, Timing
-from asyncflow.backends.kubernetes.provider import PROVIDER
+from asyncflow.backends.kubernetes.provider import KubernetesProvider
 from asyncflow.backends.kubernetes.tending import Limits
 from asyncflow.backends.remote.platform import Gang, Job, JobSeen, Phase, Size, environment_of
 from asyncflow.backends.remote.provider import PlatformContext, StepRequest
@@ -141,7 +141,7 @@ async def opened(
     """Open a platform and listen to it."""
     listener = Listener()
     async with (
-        PROVIDER.open(context(kube, run=run, **settings), timing=times or timing()) as platform,
+        KubernetesProvider().open(context(kube, run=run, **settings), timing=times or timing()) as platform,
         asyncio.TaskGroup() as group,
     ):
         group.create_task(listener.listen(platform))

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from asyncflow.backends.kubernetes.errors import BadConnection, BadOption, BadTemplate, ClusterError
-from asyncflow.backends.kubernetes.provider import PROVIDER
+from asyncflow.backends.kubernetes.provider import PROVIDER, KubernetesProvider
 from asyncflow.backends.remote.platform import Size
 from asyncflow.backends.remote.provider import Finding, PlatformContext, StepRequest
 from asyncflow.flow.decorators.compute import Kubernetes
@@ -24,7 +24,7 @@ from tests.services.kube.fixture import ROOT, Kube
 
 
 async def opening(given: PlatformContext) -> None:
-    async with PROVIDER.open(given, timing=timing(open_s=1.0)):
+    async with KubernetesProvider().open(given, timing=timing(open_s=1.0)):
         pass
 
 

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from asyncflow.backends.kubernetes.provider import PROVIDER
+from asyncflow.backends.kubernetes.provider import KubernetesProvider
 from asyncflow.backends.remote.platform import EndReason, Phase, Size
+from asyncflow.errors import RunIsElsewhere
 from asyncflow.machine.ids import Attempt
 from asyncflow.records import replace
 from tests.integration.kubernetes.story import (
@@ -109,7 +110,7 @@ async def test_who_may_not_delete_collections_deletes_one_by_one(kube: Kube) -> 
 
 
 async def test_a_restarted_driver_finds_its_pods_and_hears_how_they_end(kube: Kube) -> None:
-    first = PROVIDER.open(context(kube), timing=timing())
+    first = KubernetesProvider().open(context(kube), timing=timing())
     async with first as platform:
         await platform.submit([job(1, "sleep 60"), job(2, "exit 4")])
         # Nobody hears what the first one would tell: it is as if it had been killed.
@@ -162,6 +163,31 @@ async def test_a_full_quota_is_noted_and_waited_for(kube: Kube) -> None:
         assert "exceeded quota" in await listener.noted(3, "quota")
         ended = await listener.ended(1, 2, 3)
     assert [one.end.reason for one in ended if one.end] == [EndReason.SUCCEEDED] * 3
+
+
+async def test_all_that_waits_for_quota_starts_when_there_is_room(kube: Kube) -> None:
+    limit_pods(kube, 0)
+    async with opened(kube) as (platform, listener):
+        assert await platform.submit([job(task) for task in range(1, 9)]) == []
+        assert (
+            kube.faults.calls()["create", "pods"] <= 9
+        )  # the first ones found it full, the others did not ask
+        await listener.noted(8, "quota")
+        kube.kubectl("delete", "quota", "few")
+        ended = await listener.ended(*range(1, 9))
+    assert {one.end.reason for one in ended if one.end} == {EndReason.SUCCEEDED}
+
+
+async def test_what_is_refused_after_it_waited_for_quota_is_told(kube: Kube) -> None:
+    limit_pods(kube, 0)
+    async with opened(kube) as (platform, listener):
+        assert await platform.submit([job(1)]) == []
+        await listener.noted(1, "quota")
+        kube.faults.deny(verbs=["create"], resources=["pods"])
+        (ended,) = await listener.ended(1)
+    assert ended.end is not None
+    assert ended.end.reason is EndReason.UNSCHEDULABLE
+    assert "quota" not in ended.end.message
 
 
 async def test_a_job_that_waits_for_quota_can_be_stopped(kube: Kube) -> None:
@@ -307,3 +333,38 @@ async def test_a_detached_platform_leaves_what_runs(kube: Kube) -> None:
     async with opened(kube) as (platform, listener):
         (found,) = await platform.find([Attempt(1, 0)])
         assert found.phase is Phase.RUNNING
+
+
+async def test_a_resume_that_has_nothing_to_ask_for_removes_what_is_left_of_its_run(kube: Kube) -> None:
+    async with opened(kube, times=timing(linger_s=60.0)) as (platform, listener):
+        await platform.submit([job(1)])
+        await listener.ended(1)
+        platform.detach()
+    assert len(await pods(kube)) == 1
+    async with opened(kube, run=8):
+        pass
+    assert len(await pods(kube)) == 1
+    async with opened(kube, run=7):
+        pass
+    await wait_no_pods(kube)
+
+
+async def failing(kube: Kube, error: Exception) -> None:
+    async with KubernetesProvider().open(context(kube), timing=timing()) as platform:
+        await platform.submit([job(1, "sleep 60")])
+        raise error
+
+
+async def test_an_error_of_who_uses_the_platform_stays_what_it_is(kube: Kube) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await failing(kube, ZeroDivisionError())
+    await wait_no_pods(kube)
+
+
+async def test_a_driver_that_lost_its_run_leaves_the_pods_to_the_other_one(kube: Kube) -> None:
+    with pytest.raises(RunIsElsewhere):
+        await failing(kube, RunIsElsewhere("another process drives it"))
+    assert len(await pods(kube)) == 1
+    async with KubernetesProvider().open(context(kube), timing=timing()):
+        pass
+    await wait_no_pods(kube)

@@ -82,6 +82,15 @@ def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not any(type(finder).__module__ == "asyncflow.compat.finder" for finder in sys.meta_path)
 
 
+def test_s3_and_its_errors_are_where_metaflow_has_them(metaflow: ModuleType) -> None:
+    datatools = importlib.import_module("metaflow.plugins.datatools.s3")
+    assert metaflow.S3 is datatools.S3 is asyncflow.S3
+    assert issubclass(datatools.MetaflowS3NotFound, datatools.MetaflowS3Exception)
+    assert issubclass(
+        datatools.MetaflowS3Exception, importlib.import_module("metaflow.exception").MetaflowException
+    )
+
+
 def test_cards_and_components_have_metaflows_names(metaflow: ModuleType) -> None:
     from asyncflow import cards
 

@@ -87,8 +87,7 @@ def test_what_has_come_is_not_asked_for_again() -> None:
 def test_the_order_of_keys_is_that_of_their_numbers() -> None:
     for spell in (
         keys.id_key,
-        keys.index_key,
-        lambda n: keys.events_key(1, n),
+        lambda n: keys.piece_key(1, n),
         lambda n: keys.lease_key(1, n),
     ):
         spelled = [spell(number) for number in (1, 9, 10, 99, 100_000)]
