@@ -15,18 +15,15 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from asyncflow.cards.live import Stamp, stamp_of
-from asyncflow.cards.terminal import Ink, Line, Redrawn, head_of
-from asyncflow.cards.tree import Page
-from asyncflow.client.cards import Card, cards_of, plain_card
-from asyncflow.client.errors import NoSuchObject
-from asyncflow.client.place import place_at
-from asyncflow.client.tasks import Task
-from asyncflow.errors import StoreError
+from asyncflow.errors import AsyncflowError
 from asyncflow.look import PALETTES, glyphs
 from asyncflow.tui.keys import bindings_of
 from asyncflow.tui.listing import Painter
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what reads and draws cards is loaded when the first one is looked at: 40 ms
+    from asyncflow.cards.terminal import Line, Redrawn
+    from asyncflow.client.cards import Card
+    from asyncflow.look import Palette
     from asyncflow.tui.app import Dashboard
 
 __all__ = ["CardPane", "Subject"]
@@ -75,7 +72,7 @@ class CardPane(ScrollView, can_focus=True):
         self._number = 0
         self._lines: list[Line] = []
         self._unfolds = False
-        self._redrawn: Redrawn | None = None
+        self._drawer = _Drawer(self.painter.palette, unfolds=False)
         self._stamp: Stamp | None = None
         self._is_stale = False
         self._is_loading = False
@@ -110,10 +107,9 @@ class CardPane(ScrollView, can_focus=True):
     async def _load(self, subject: Subject) -> None:
         width = max(20, self.scrollable_content_region.width - 2 * _MARGIN)
         try:
-            redrawn = self._redrawn = self._redrawn or Redrawn(self._ink())
-            number = self._number
-            drawn = await self.app.desk.ask(lambda _: _draw(self.app.home, subject, number, redrawn, width))
-        except (StoreError, NoSuchObject) as error:
+            drawer, number = self._drawer, self._number
+            drawn = await self.app.desk.ask(lambda _: drawer.draw(self.app.home, subject, number, width))
+        except AsyncflowError as error:
             drawn = _Drawn([[Segment(f"{error.headline}: {error}")]], "", 0, 0)
         finally:
             self._is_loading = False
@@ -168,8 +164,7 @@ class CardPane(ScrollView, can_focus=True):
     def action_unfold(self) -> None:
         """Unfold what is folded, and back."""
         self._unfolds = not self._unfolds
-        self._redrawn = None
-        self._again()
+        self._new_drawer()
 
     def action_browse(self) -> None:
         """Open the card in the browser."""
@@ -181,7 +176,7 @@ class CardPane(ScrollView, can_focus=True):
             path = await self.app.desk.ask(
                 lambda _: _chosen(_cards(self.app.home, subject), number)[0].view()
             )
-        except (StoreError, NoSuchObject, OSError) as error:
+        except (AsyncflowError, OSError) as error:
             path = str(error)
         self.post_message(self.Told(path))
 
@@ -193,18 +188,49 @@ class CardPane(ScrollView, can_focus=True):
         self._is_stale = True
         self._look()
 
-    def _ink(self) -> Ink:
-        return Ink(
-            self.painter.palette, glyphs(), has_colours=not os.environ.get("NO_COLOR"), unfolds=self._unfolds
-        )
+    def _new_drawer(self) -> None:
+        self._drawer = _Drawer(self.painter.palette, unfolds=self._unfolds)
+        self._again()
 
     def _repaint(self, theme: str) -> None:
         self.painter = Painter.of_theme(theme)
-        self._redrawn = None
-        self._again()
+        self._new_drawer()
+
+
+class _Drawer:
+    """Reads and draws cards, in the store's thread; keeps what was drawn last.
+
+    Args:
+        palette: The colours.
+        unfolds: Draw what is folded, too.
+    """
+
+    def __init__(self, palette: Palette, *, unfolds: bool) -> None:
+        self._palette = palette
+        self._unfolds = unfolds
+        self._redrawn: Redrawn | None = None
+
+    def draw(self, home: str, subject: Subject, number: int, width: int) -> _Drawn:
+        """Draw the `number`-th of a task's cards, counted round. Raises StoreError, NoSuchObject."""
+        from asyncflow.cards.terminal import Ink, Redrawn, head_of
+
+        if self._redrawn is None:
+            has_colours = not os.environ.get("NO_COLOR")
+            self._redrawn = Redrawn(
+                Ink(self._palette, glyphs(), has_colours=has_colours, unfolds=self._unfolds)
+            )
+        cards = _cards(home, subject)
+        card, at = _chosen(cards, number)
+        page = card.page()
+        lines = [*head_of(page, width, self._redrawn.ink), *self._redrawn.lines(page.nodes, width)]
+        return _Drawn(lines, card.id or card.type, len(cards), at)
 
 
 def _cards(home: str, subject: Subject) -> list[Card]:
+    from asyncflow.client.cards import cards_of, plain_card
+    from asyncflow.client.place import place_at
+    from asyncflow.client.tasks import Task
+
     task = Task(subject.pathspec, attempt=subject.attempt, _namespace_check=False, _place=place_at(home))
     return list(cards_of(task)) or [plain_card(task)]
 
@@ -212,12 +238,3 @@ def _cards(home: str, subject: Subject) -> list[Card]:
 def _chosen(cards: list[Card], number: int) -> tuple[Card, int]:
     at = number % len(cards)
     return cards[at], at
-
-
-def _draw(home: str, subject: Subject, number: int, redrawn: Redrawn, width: int) -> _Drawn:
-    """Read and draw a card. Raises StoreError, NoSuchObject."""
-    cards = _cards(home, subject)
-    card, at = _chosen(cards, number)
-    page: Page = card.page()
-    lines = [*head_of(page, width, redrawn.ink), *redrawn.lines(page.nodes, width)]
-    return _Drawn(lines, card.id or card.type, len(cards), at)
