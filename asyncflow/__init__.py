@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from asyncflow.flow.current import current
     from asyncflow.flow.decorators.builtin import catch, environment, parallel, resources, retry, timeout
     from asyncflow.flow.decorators.cache import cache
+    from asyncflow.flow.decorators.card import card
     from asyncflow.flow.decorators.compute import batch, kubernetes
     from asyncflow.flow.decorators.hooks import exit_hook
     from asyncflow.flow.decorators.limits import concurrency, rate_limit
@@ -66,10 +67,12 @@ if TYPE_CHECKING:
     from asyncflow.flow.spec import FlowSpec
     from asyncflow.flow.steps import step
     from asyncflow.runner import ExecutingRun, NBRunner, Runner, RunnerError
+    from asyncflow.s3.client import S3
     from asyncflow.version import __version__
     from asyncflow.worker.multicore import MulticoreError, parallel_imap_unordered, parallel_map, profile
 
 __all__ = [
+    "S3",
     "USER_SKIP_STEP",
     "AsyncflowError",
     "Config",
@@ -119,6 +122,7 @@ __all__ = [
     "__version__",
     "batch",
     "cache",
+    "card",
     "catch",
     "concurrency",
     "conda",
@@ -159,6 +163,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "S3": "asyncflow.s3.client",
     "USER_SKIP_STEP": "asyncflow.flow.decorators.user",
     "AsyncflowError": "asyncflow.errors",
     "Config": "asyncflow.flow.config",
@@ -208,6 +213,7 @@ _HOMES = {
     "__version__": "asyncflow.version",
     "batch": "asyncflow.flow.decorators.compute",
     "cache": "asyncflow.flow.decorators.cache",
+    "card": "asyncflow.flow.decorators.card",
     "catch": "asyncflow.flow.decorators.builtin",
     "concurrency": "asyncflow.flow.decorators.limits",
     "conda": "asyncflow.flow.decorators.packages",

@@ -10,19 +10,24 @@
 Every attribute, method, key and iteration of the client's objects is there under its own name. Nothing is read until it
 is awaited or iterated, and what is read is read in a thread, so the loop goes on. What is a value there (a text, a
 number, an artifact's content) is that value; what is an object of the client there is one of these here.
+
+`S3` is here, too: `asyncflow.S3` with `await`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio.to_thread
 
 from asyncflow.client import data, flows, runs, steps, tasks
 from asyncflow.client.objects import StoreObject
 
-__all__ = ["AsyncObject", "DataArtifact", "Flow", "Metaflow", "Run", "Step", "Task"]
+if TYPE_CHECKING:
+    from asyncflow.s3.aio import S3
+
+__all__ = ["S3", "AsyncObject", "DataArtifact", "Flow", "Metaflow", "Run", "Step", "Task"]
 
 _T = TypeVar("_T")
 _OBJECTS = (StoreObject, data.RunData, flows.Metaflow)
@@ -122,3 +127,11 @@ Run = _Kind(runs.Run)
 Step = _Kind(steps.Step)
 Task = _Kind(tasks.Task)
 DataArtifact = _Kind(data.DataArtifact)
+
+
+def __getattr__(name: str) -> Any:  # Any: a class that not every program needs
+    if name == "S3":
+        from asyncflow.s3.aio import S3
+
+        return S3
+    raise AttributeError(f"module 'asyncflow.aio' has no attribute '{name}'")

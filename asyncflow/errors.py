@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 __all__ = [
     "AsyncflowError",
@@ -32,7 +33,7 @@ class AsyncflowError(Exception):
 
     Args:
         message: What is wrong, naming the thing and its value. One or more lines. Users who raise an error of their own
-            may leave it out.
+            may leave it out, or give another value than text.
         where: `file:line` or another place, if there is one.
         source: The source line at `where`, if there is one.
         hint: What to do next, ideally a command to type.
@@ -41,12 +42,16 @@ class AsyncflowError(Exception):
     headline = "Something went wrong"
     exit_code = ExitCode.FAILURE
 
-    def __init__(self, message: str = "", *, where: str = "", source: str = "", hint: str = "") -> None:
+    def __init__(self, message: object = "", *, where: str = "", source: str = "", hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(message)
         self.where = where
         self.source = source
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: as pickle has it
+        """Be pickled as what it is: a subclass of a user's may take other arguments than ours does."""
+        return (_rebuilt, (type(self), self.args, self.__dict__))
 
     def __str__(self) -> str:
         parts = [self.message]
@@ -58,10 +63,32 @@ class AsyncflowError(Exception):
 
 
 class UserError(AsyncflowError):
-    """The user can fix it. Subclasses set `headline`, and `exit_code` where it is not a usage error."""
+    """The user can fix it. Subclasses set `headline`, and `exit_code` where it is not a usage error.
+
+    Args:
+        message: What is wrong.
+        lineno: As Metaflow's errors have it; shown as the place where there is no other.
+        msg: Another name of `message`, as Metaflow's errors have it.
+        where: As in every error.
+        source: Likewise.
+        hint: Likewise.
+    """
 
     headline = "Invalid command"
     exit_code = ExitCode.USAGE
+
+    def __init__(
+        self,
+        message: object = "",
+        lineno: int | None = None,
+        *,
+        msg: object = "",
+        where: str = "",
+        source: str = "",
+        hint: str = "",
+    ) -> None:
+        place = where or ("" if lineno is None else f"line {lineno}")
+        super().__init__(message or msg, where=place, source=source, hint=hint)
 
 
 class PlatformError(AsyncflowError):
@@ -86,3 +113,14 @@ class InternalError(AsyncflowError):
     """A bug of asyncflow. The message carries the story and where the log is."""
 
     headline = "Internal error (a bug in asyncflow)"
+
+
+def _rebuilt(
+    kind: type[AsyncflowError],
+    args: tuple[Any, ...],
+    state: dict[str, Any],  # Any: the user's, if the class is
+) -> AsyncflowError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error

@@ -13,9 +13,19 @@ from typing import Any
 
 from asyncflow.errors import UserError
 
-__all__ = ["SettingsError", "apply_files", "flag", "setting"]
+__all__ = [
+    "PREFIXES",
+    "SettingsError",
+    "apply_files",
+    "file_in_effect",
+    "file_of_user",
+    "flag",
+    "read_file",
+    "setting",
+]
 
-_PREFIXES = ("ASYNCFLOW_", "METAFLOW_")
+PREFIXES = ("ASYNCFLOW_", "METAFLOW_")
+"""What the names of settings begin with; the first wins."""
 _DIRECTORIES = (".asyncflow", ".metaflow")
 _FALSE = ("0", "", "false")
 
@@ -28,7 +38,7 @@ class SettingsError(UserError):
 
 def setting(name: str, default: str | None = None) -> str | None:
     """Return the value of `ASYNCFLOW_name`, else of `METAFLOW_name`, else the default; an empty one counts as none."""
-    for prefix in _PREFIXES:
+    for prefix in PREFIXES:
         value = os.environ.get(f"{prefix}{name}")
         if value:
             return value
@@ -37,7 +47,7 @@ def setting(name: str, default: str | None = None) -> str | None:
 
 def flag(name: str, *, default: bool = False) -> bool:
     """Return a setting as yes or no: `0`, `false` and nothing are no."""
-    for prefix in _PREFIXES:
+    for prefix in PREFIXES:
         value = os.environ.get(f"{prefix}{name}")
         if value is not None:
             return value.lower() not in _FALSE
@@ -51,7 +61,7 @@ def apply_files() -> None:
         SettingsError: A profile is asked for and there is no file for it, or the file is not what it should be.
     """
     profile = setting("PROFILE")
-    path = _find(f"config_{profile}.json" if profile else "config.json")
+    path = file_in_effect(profile)
     if path is not None:
         _apply(path)
     elif profile:
@@ -63,7 +73,19 @@ def apply_files() -> None:
         )
 
 
-def _apply(path: str) -> None:
+def file_in_effect(profile: str | None = None) -> str | None:
+    """Return the configuration file that counts here; None if there is none."""
+    return _find(_name(profile))
+
+
+def file_of_user(profile: str | None = None) -> str:
+    """Return the file in the user's own directories: the one that is there, else where one would be made."""
+    places = list(_homes(_name(profile)))
+    return next((path for path in places if os.path.isfile(path)), places[0])
+
+
+def read_file(path: str) -> dict[str, Any]:  # Any: what the user wrote
+    """Return what a configuration file says, names with their prefix. Raises SettingsError."""
     import json  # only for those who have a file
 
     try:
@@ -77,12 +99,21 @@ def _apply(path: str) -> None:
         ) from error
     if not isinstance(values, dict):
         raise SettingsError("The configuration is no JSON object", where=path)
-    for name, value in values.items():  # pyright: ignore[reportUnknownVariableType] - the user's
-        bare = str(name).partition("_")[2]  # pyright: ignore[reportUnknownArgumentType]
-        if not str(name).startswith(_PREFIXES):  # pyright: ignore[reportUnknownArgumentType]
-            continue
-        if all(f"{prefix}{bare}" not in os.environ for prefix in _PREFIXES):
-            os.environ[str(name)] = value if isinstance(value, str) else json.dumps(value)  # pyright: ignore[reportUnknownArgumentType]
+    known: dict[Any, Any] = values  # Any: as above
+    return {str(name): value for name, value in known.items() if str(name).startswith(PREFIXES)}
+
+
+def _apply(path: str) -> None:
+    import json  # as above
+
+    for name, value in read_file(path).items():
+        bare = name.partition("_")[2]
+        if all(f"{prefix}{bare}" not in os.environ for prefix in PREFIXES):
+            os.environ[name] = value if isinstance(value, str) else json.dumps(value)
+
+
+def _name(profile: str | None) -> str:
+    return f"config_{profile}.json" if profile else "config.json"
 
 
 def _find(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Takes pictures of every screen of the dashboard, from runs of the examples, for docs/dashboard.md.
+"""Takes pictures of every screen of the dashboard and of the card server, from runs of the examples, for docs/.
 
 .venv/bin/python scripts/screenshots.py docs/screenshots
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from asyncflow.tui.app import Dashboard, Leave
+from asyncflow.tui.cardpane import CardPane
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (110, 32)
@@ -55,7 +56,7 @@ async def take(
 
 
 async def _quiet(pilot: Pilot[Leave]) -> None:
-    for _ in range(6):
+    for _ in range(20 if isinstance(pilot.app.focused, CardPane) else 6):  # a card is drawn in a thread
         await pilot.pause(0.05)
 
 
@@ -69,6 +70,7 @@ def main(to: Path) -> None:
         home.mkdir(mode=0o700)
         prepare(home)
         asyncio.run(take_all(home, to))
+        take_page(home, to / "card-server.png")
     finally:
         shutil.rmtree(place)
 
@@ -85,6 +87,31 @@ async def take_all(home: Path, to: Path) -> None:
     await take(home, "failure", [], to, run=4)
     await take(home, "compare", ["m", "j", "j", "c"], to, run=None)
     await take(home, "help", ["question_mark"], to, run=2)
+    await take(home, "card-dashboard", ["c", "z", "g"], to, run=2, task=9)
+
+
+def take_page(home: Path, to: Path) -> None:
+    """Take a picture of the card server's page, in a Chromium that is installed."""
+    from playwright.sync_api import sync_playwright
+
+    line = [sys.executable, "-P", "-m", "asyncflow", "card", "server", "2"]
+    environment = {**os.environ, "ASYNCFLOW_HOME": str(home)}
+    with subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            url = server.stdout.readline().strip()
+            with sync_playwright() as playwright:
+                program = shutil.which("chromium") or "chromium"
+                browser = playwright.chromium.launch(
+                    executable_path=program, args=["--no-sandbox", "--disable-gpu"]
+                )
+                page = browser.new_page(viewport={"width": 1280, "height": 800})
+                page.goto(f"{url}end/9/0/")
+                page.wait_for_selector("#link[data-state='finished']")
+                page.screenshot(path=to)
+                browser.close()
+        finally:
+            server.terminate()
 
 
 if __name__ == "__main__":

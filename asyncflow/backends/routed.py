@@ -8,6 +8,7 @@ from contextlib import aclosing
 import anyio
 
 from asyncflow.backends.base import Backend, Capabilities
+from asyncflow.backends.remote.backend import RemoteBackend
 from asyncflow.errors import AsyncflowError
 from asyncflow.machine.facts import Fact, WorkerLost, WorkerReported
 from asyncflow.machine.ids import Attempt
@@ -27,7 +28,9 @@ class RoutedBackend:
         step_of: Names the step of a task that has an attempt in flight.
     """
 
-    def __init__(self, local: Backend, others: Mapping[str, Backend], step_of: Callable[[int], str]) -> None:
+    def __init__(
+        self, local: Backend, others: Mapping[str, RemoteBackend], step_of: Callable[[int], str]
+    ) -> None:
         self._local = local
         self._others = others
         self._step_of = step_of
@@ -94,6 +97,11 @@ class RoutedBackend:
         for backend in self._all:
             facts.extend(await backend.adopt(by_place.get(id(backend), [])))
         return facts
+
+    def detach(self) -> None:
+        """Let what runs elsewhere go on when the backend is closed: another driver takes it over."""
+        for backend in self._others.values():
+            backend.detach()
 
     async def aclose(self) -> None:
         """Kill what still runs, everywhere, at the same time. See `Backend.aclose`."""

@@ -13,6 +13,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import CommandError, NotFoundError
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.numbers import Count
 from asyncflow.cli.reading import OpenStore, open_store
 from asyncflow.cli.runid import Target, created_of, find_target
 from asyncflow.cli.script import Script
@@ -65,7 +66,7 @@ def command(script: Script | None = None) -> click.Command:
         ),
         click.Option(
             ["--max-value-size"],
-            type=click.IntRange(min=0),
+            type=Count(min=0),
             default=1000,
             show_default=True,
             metavar="BYTES",

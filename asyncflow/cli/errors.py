@@ -65,6 +65,9 @@ def _split_line(where: str) -> tuple[str, str, str]:
 
 
 def _tell_usage(error: click.ClickException) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        terminal.err(error.format_message())  # the help is all there is to say
+        return
     context = getattr(error, "ctx", None)
     if isinstance(context, click.Context):
         terminal.err(context.get_usage())

@@ -11,6 +11,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.numbers import Amount, Count
 from asyncflow.cli.reading import local_home
 from asyncflow.cli.script import Script
 from asyncflow.cli.words import bytes_text, parse_moment
@@ -58,7 +59,7 @@ def command(script: Script | None = None) -> click.Command:
     parameters: list[click.Parameter] = [
         click.Option(
             ["--keep-last"],
-            type=click.IntRange(min=0),
+            type=Count(min=0),
             metavar="N",
             help="Keep the newest N runs of each flow.",
         ),
@@ -67,7 +68,7 @@ def command(script: Script | None = None) -> click.Command:
         ),
         click.Option(
             ["--grace"],
-            type=click.FloatRange(min=0),
+            type=Amount(min=0),
             default=60.0,
             show_default=True,
             metavar="SECONDS",

@@ -12,7 +12,17 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.script import Script
 
-__all__ = ["COMMANDS", "METAFLOWS", "CommandGroup", "Entry", "OurCommand", "help_option", "store_option"]
+__all__ = [
+    "COMMANDS",
+    "METAFLOWS",
+    "NOT_HERE",
+    "CommandGroup",
+    "Entry",
+    "OurCommand",
+    "OurGroup",
+    "help_option",
+    "store_option",
+]
 
 
 class Entry(NamedTuple):
@@ -26,7 +36,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Mapping[str, Entry] = {
-    "run": Entry("asyncflow.cli.run", "Run", "Run a flow on this machine."),
+    "run": Entry("asyncflow.cli.run", "Run", "Run a flow."),
     "resume": Entry("asyncflow.cli.resume", "Run", "Go on with a run; what went well is not run again."),
     "spin": Entry(
         "asyncflow.cli.spin", "Run", "Run one step again, with what an earlier task of it began with."
@@ -50,6 +60,9 @@ COMMANDS: Mapping[str, Entry] = {
     "runs": Entry("asyncflow.cli.runs", "Look at runs", "List runs, newest first."),
     "logs": Entry("asyncflow.cli.logs", "Look at runs", "Show what tasks printed."),
     "dump": Entry("asyncflow.cli.dump", "Look at runs", "Show the artifacts of a step or a task."),
+    "card": Entry(
+        "asyncflow.cli.card", "Look at runs", "Look at the cards of tasks: reports that come with every run."
+    ),
     "diff": Entry("asyncflow.cli.diff", "Look at runs", "Show how two runs differ."),
     "code": Entry("asyncflow.cli.code", "Look at runs", "Get back a run's code, or compare it."),
     "why": Entry("asyncflow.cli.why", "Look at runs", "Say why a task ran, or was taken over."),
@@ -61,16 +74,31 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "gc": Entry("asyncflow.cli.gc", "Care", "Remove what nobody needs from the store."),
     "doctor": Entry("asyncflow.cli.doctor", "Care", "Check the store, and repair what can be repaired."),
+    "configure": Entry("asyncflow.cli.configure", "Care", "See and change the configuration file."),
     "version": Entry("asyncflow.cli.version", "Care", "Show the version."),
 }
 """In the order of `--help`."""
 
 METAFLOWS: Mapping[str, str] = {
+    "help": "asyncflow.cli.version:help_command",
     "output-dot": "asyncflow.cli.output:dot_command",
     "output-raw": "asyncflow.cli.output:raw_command",
     "step": "asyncflow.cli.step:command",
 }
 """Commands in Metaflow's words, not listed: name to module and function."""
+
+
+NOT_HERE = (
+    "airflow",
+    "argo-workflows",
+    "batch",
+    "kubernetes",
+    "spin-step",
+    "spot-metadata",
+    "step-functions",
+    "tutorials",
+)
+"""Commands of Metaflow's that are said to be missing, as long as they are."""
 
 
 def help_option() -> click.Option:
@@ -166,6 +194,14 @@ class OurCommand(click.Command):
                 formatter.write_dl(rows)
 
 
+class OurGroup(click.Group):
+    """A group of commands whose help goes through our terminal."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return `--help`."""
+        return help_option()
+
+
 class CommandGroup(click.Group):
     """All commands.
 
@@ -211,6 +247,11 @@ class CommandGroup(click.Group):
 
     def _fail_unknown(self, ctx: click.Context, name: str) -> None:
         import difflib  # only to suggest
+
+        if name in NOT_HERE:
+            ctx.fail(
+                f"Metaflow's command '{name}' is not here. What is, and what is not: docs/compatibility.md"
+            )
 
         close = difflib.get_close_matches(name, self._names, n=1)
         suggestion = f" Did you mean '{close[0]}'?" if close else ""

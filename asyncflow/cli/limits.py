@@ -13,6 +13,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.numbers import Count
 from asyncflow.cli.reading import open_store
 from asyncflow.cli.runid import find_run
 from asyncflow.cli.script import Script
@@ -60,13 +61,13 @@ def command(script: Script | None = None) -> click.Command:
         click.Argument(["run"], metavar="[RUN]", required=False),
         click.Option(
             ["--max-workers", "slots"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             metavar="N",
             help="How many tasks may run at the same time.",
         ),
         click.Option(
             ["--max-async", "async_slots"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             metavar="N",
             help="How many async tasks may run at the same time.",
         ),

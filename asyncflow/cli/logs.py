@@ -11,6 +11,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import NotFoundError
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.numbers import Count
 from asyncflow.cli.plain import Stamp
 from asyncflow.cli.reading import OpenStore, open_store
 from asyncflow.cli.runid import Target, find_target
@@ -60,11 +61,14 @@ def command(script: Script | None = None) -> click.Command:
         follow: bool,
         is_stdout: bool,
         is_stderr: bool,
-        is_both: bool,
+        is_both: bool | None,
+        not_stdout: bool,
+        not_stderr: bool,
         timestamps: bool,
         attempt: int | None,
     ) -> None:
-        stream = None if is_both or is_stdout == is_stderr else ("stdout" if is_stdout else "stderr")
+        only_stdout, only_stderr = is_stdout or not_stderr, is_stderr or not_stdout
+        stream = None if is_both or only_stdout == only_stderr else ("stdout" if only_stdout else "stderr")
         wanted = _Wanted(stream=stream, timestamps=timestamps, attempt=attempt)
         with open_store() as store:
             target = find_target(store.reader, path, None if script is None else script.class_name)
@@ -110,13 +114,15 @@ def _parameters() -> list[click.Parameter]:
         click.Option(["--follow"], is_flag=True, help="Go on as tasks print, until the run ends."),
         click.Option(["--stdout", "is_stdout"], is_flag=True, help="Only what was printed to stdout."),
         click.Option(["--stderr", "is_stderr"], is_flag=True, help="Only what was printed to stderr."),
-        click.Option(["--both", "is_both"], is_flag=True, hidden=True),
+        click.Option(["--both/--no-both", "is_both"], default=None, hidden=True),
+        click.Option(["--no-stdout", "not_stdout"], is_flag=True, hidden=True),
+        click.Option(["--no-stderr", "not_stderr"], is_flag=True, hidden=True),
         click.Option(
             ["--timestamps/--no-timestamps"], default=False, help="Put the time in front of each line."
         ),
         click.Option(
             ["--attempt"],
-            type=click.IntRange(min=0),
+            type=Count(min=0),
             metavar="N",
             help="Show this attempt of each task, 0 being the first.  [default: the last]",
         ),

@@ -48,7 +48,8 @@ def execute(make_group: Callable[[], click.Command], argv: Sequence[str], *, pro
         terminal.err("asyncflow runs on Linux and macOS. On Windows, use it inside WSL: https://aka.ms/wsl")
         return ExitCode.FAILURE
     try:
-        apply_files()
+        if list(argv[:1]) != ["configure"]:  # which makes the files
+            apply_files()
         group = make_group()
         with group.make_context(program, list(argv)) as context:
             return int(group.invoke(context) or 0)
@@ -126,27 +127,6 @@ def _hidden(options: list[click.Option]) -> list[click.Option]:
 
 def _place_options() -> list[click.Option]:
     """Make Metaflow's options for where things lie."""
-
-    def use_store(_context: click.Context, _option: click.Parameter, root: str | None) -> None:
-        if root is None:
-            return
-        if "://" in root:
-            os.environ["METAFLOW_DATASTORE_SYSROOT_S3"] = root
-            return
-        from asyncflow.store.home import HOME_VARIABLE
-
-        os.environ[HOME_VARIABLE] = os.path.abspath(root)
-
-    def use_kind(_context: click.Context, _option: click.Parameter, kind: str | None) -> None:
-        if kind is not None:
-            os.environ["METAFLOW_DEFAULT_DATASTORE"] = kind
-
-    def use_environment(_context: click.Context, _option: click.Parameter, name: str | None) -> None:
-        if name is not None:
-            from asyncflow.flow.ability import ENVIRONMENT_VARIABLES
-
-            os.environ[ENVIRONMENT_VARIABLES[0]] = name
-
     local = click.Choice(["local"])
     return [
         click.Option(["--metadata"], type=local, expose_value=False, hidden=True),
@@ -154,24 +134,62 @@ def _place_options() -> list[click.Option]:
             ["--datastore"],
             type=click.Choice(["local", "s3"]),
             expose_value=False,
-            callback=use_kind,
+            callback=_use_kind,
             help="s3: in the bucket that METAFLOW_DATASTORE_SYSROOT_S3 or --datastore-root names.",
+        ),
+        *[
+            click.Option([f"--{name}"], type=click.Choice([only]), expose_value=False, hidden=True)
+            for name, only in (("event-logger", "nullSidecarLogger"), ("monitor", "nullSidecarMonitor"))
+        ],
+        click.Option(
+            ["--mode"], type=click.Choice(["spin"]), expose_value=False, hidden=True, callback=_use_spun
         ),
         click.Option(
             ["--environment"],
             type=local,
             expose_value=False,
-            callback=use_environment,
+            callback=_use_environment,
             help="local: with the packages that are installed, whatever @conda and @pypi say.",
         ),
         click.Option(
             ["--datastore-root"],
             metavar="DIR",
             expose_value=False,
-            callback=use_store,
+            callback=_use_store,
             help="The store's directory, or with --datastore s3 its address in a bucket.",
         ),
     ]
+
+
+def _use_store(_context: click.Context, _option: click.Parameter, root: str | None) -> None:
+    if root is None:
+        return
+    if "://" in root:
+        os.environ["METAFLOW_DATASTORE_SYSROOT_S3"] = root
+        return
+    from asyncflow.store.home import HOME_VARIABLE
+
+    os.environ[HOME_VARIABLE] = os.path.abspath(root)
+
+
+def _use_kind(_context: click.Context, _option: click.Parameter, kind: str | None) -> None:
+    if kind is not None:
+        os.environ["METAFLOW_DEFAULT_DATASTORE"] = kind
+
+
+def _use_environment(_context: click.Context, _option: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        from asyncflow.flow.ability import ENVIRONMENT_VARIABLES
+
+        os.environ[ENVIRONMENT_VARIABLES[0]] = name
+
+
+def _use_spun(_context: click.Context, _option: click.Parameter, mode: str | None) -> None:
+    if mode is not None:
+        from asyncflow.store.home import HOME_VARIABLE, find_home
+        from asyncflow.store.layout import SPIN_STORE, STORE_DIRECTORY
+
+        os.environ[HOME_VARIABLE] = f"{find_home() or os.path.abspath(STORE_DIRECTORY)}/{SPIN_STORE}"
 
 
 def _version_option() -> click.Option:

@@ -11,6 +11,7 @@ import click
 
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.flow_file import with_option
+from asyncflow.cli.numbers import Amount, Count
 from asyncflow.records import fields, record
 
 __all__ = ["RunOptions", "check_run_id_file", "default_options", "run_options"]
@@ -29,6 +30,7 @@ class RunOptions:
     max_async: int
     async_workers: int
     max_num_splits: int | None
+    max_log_mb: float | None
     tags: tuple[str, ...]
     with_specs: tuple[str, ...]
     run_id_file: str | None
@@ -62,6 +64,11 @@ class RunOptions:
                 return {"k8s_template": file.read()}
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"--k8s-template {self.k8s_template} cannot be read: {error}") from error
+
+    @property
+    def most_log_bytes(self) -> int | None:
+        """As `RunRequest.most_log_bytes` takes it."""
+        return None if self.max_log_mb in (None, float("inf")) else int((self.max_log_mb or 0) * 1_000_000)
 
     @property
     def cache_mode(self) -> str | None:
@@ -98,7 +105,7 @@ def run_options() -> list[click.Option]:
         ),
         click.Option(
             ["--failure-grace", "failure_grace_s"],
-            type=click.FloatRange(min=0),
+            type=Amount(min=0),
             default=5.0,
             show_default=True,
             metavar="SECONDS",
@@ -111,9 +118,22 @@ def run_options() -> list[click.Option]:
             show_default=True,
             help="How a task's process begins: a fork that has the flow imported, or a new interpreter.",
         ),
+        *_elsewhere_options(),
+        click.Option(
+            ["--cache/--no-cache", "cache"],
+            default=None,
+            help="Take over the results of earlier tasks with the same code and inputs: of all steps, or of none.  "
+            "[default: of the steps with @cache]",
+        ),
+    ]
+
+
+def _elsewhere_options() -> list[click.Option]:
+    """Make the options of steps that run on other platforms."""
+    return [
         click.Option(
             ["--spot-retries"],
-            type=click.IntRange(min=0),
+            type=Count(min=0),
             default=100,
             metavar="N",
             show_default=True,
@@ -125,12 +145,6 @@ def run_options() -> list[click.Option]:
             type=click.Path(dir_okay=False),
             metavar="FILE.yaml",
             help="What every pod of the run has on top: a pod's YAML, laid over ours.",
-        ),
-        click.Option(
-            ["--cache/--no-cache", "cache"],
-            default=None,
-            help="Take over the results of earlier tasks with the same code and inputs: of all steps, or of none.  "
-            "[default: of the steps with @cache]",
         ),
     ]
 
@@ -171,14 +185,14 @@ def _limit_options() -> list[click.Option]:
     return [
         click.Option(
             ["--max-workers"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             metavar="N",
             help="How many tasks may run at the same time, here and elsewhere; async steps are not counted.  "
             f"[default: {_LOCAL_WORKERS} on this machine, {_REMOTE_WORKERS:,} elsewhere]",
         ),
         click.Option(
             ["--max-async"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             default=1000,
             metavar="N",
             show_default=True,
@@ -186,7 +200,7 @@ def _limit_options() -> list[click.Option]:
         ),
         click.Option(
             ["--async-workers"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             default=1,
             metavar="N",
             show_default=True,
@@ -194,9 +208,15 @@ def _limit_options() -> list[click.Option]:
         ),
         click.Option(
             ["--max-num-splits"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             metavar="N",
             help="Fail when one foreach yields more tasks than this; without it there is no limit.",
+        ),
+        click.Option(
+            ["--max-log-size", "max_log_mb"],
+            type=Amount(min=0),
+            metavar="MB",
+            help="Keep no more than this of each stream of a task; without it there is no limit.",
         ),
     ]
 

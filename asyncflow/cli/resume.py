@@ -329,6 +329,7 @@ def _carry_out(plan: _Plan, *, clones_only: bool = False) -> int:
             clones=plan.clones,
             isolation=plan.options.isolation,
             async_workers=plan.options.async_workers,
+            most_log_bytes=plan.options.most_log_bytes,
             cache=plan.options.cache_mode,
             clones_only=clones_only,
             **places,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "start"]
 
-_HELP = """Run a flow on this machine.
+_HELP = """Run a flow: its steps on this machine, or where @kubernetes or @batch say.
 
 The flow's parameters are options, too, and stand after its file:
 
@@ -248,6 +248,7 @@ def start(flow: ChosenFlow, options: RunOptions, given: Mapping[str, Any]) -> in
             environment=graph.environment(),
             isolation=options.isolation,
             async_workers=options.async_workers,
+            most_log_bytes=options.most_log_bytes,
             cache=options.cache_mode,
             **places,
         )

@@ -11,6 +11,7 @@ import click
 
 from asyncflow.cli import terminal
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.numbers import Count
 from asyncflow.cli.reading import open_store
 from asyncflow.cli.script import Script
 from asyncflow.cli.table import Column, write_table
@@ -78,7 +79,7 @@ def _options() -> list[click.Parameter]:
         ),
         click.Option(
             ["--limit"],
-            type=click.IntRange(min=1),
+            type=Count(min=1),
             default=50,
             show_default=True,
             metavar="N",

@@ -9,6 +9,7 @@ import click
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import CommandError
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.numbers import Count
 from asyncflow.cli.reading import OpenStore, local_home, open_store
 from asyncflow.cli.runid import Target, find_target
 from asyncflow.cli.script import Script
@@ -29,8 +30,12 @@ In place of the text stands [REDACTED stdout] or [REDACTED stderr]. A task that 
 def command(script: Script | None = None) -> click.Command:
     """Make the command."""
 
-    def scrub(path: str, *, is_stdout: bool, is_stderr: bool, **how: Any) -> int:  # Any: what click parsed
-        streams = ("stdout", "stderr") if is_stdout == is_stderr else ("stdout" if is_stdout else "stderr",)
+    def scrub(
+        path: str, *, is_stdout: bool, is_stderr: bool, not_stdout: bool, not_stderr: bool, **how: Any
+    ) -> int:  # Any: what click parsed
+        only_stdout, only_stderr = is_stdout or not_stderr, is_stderr or not_stdout
+        is_one = only_stdout != only_stderr
+        streams = ("stdout" if only_stdout else "stderr",) if is_one else ("stdout", "stderr")
         local_home("Scrubbing logs of")
         with open_store() as store:
             target = find_target(store.reader, path, None if script is None else script.class_name)
@@ -46,10 +51,10 @@ def command(script: Script | None = None) -> click.Command:
         click.Argument(["path"], metavar="RUN/STEP[/TASK]"),
         click.Option(["--stdout", "is_stdout"], is_flag=True, help="Only what was printed to stdout."),
         click.Option(["--stderr", "is_stderr"], is_flag=True, help="Only what was printed to stderr."),
-        click.Option(["--both"], is_flag=True, hidden=True, expose_value=False),
-        click.Option(
-            ["--attempt"], type=click.IntRange(min=0), metavar="N", help="Only this attempt of each task."
-        ),
+        click.Option(["--both/--no-both"], hidden=True, expose_value=False),
+        click.Option(["--no-stdout", "not_stdout"], is_flag=True, hidden=True),
+        click.Option(["--no-stderr", "not_stderr"], is_flag=True, hidden=True),
+        click.Option(["--attempt"], type=Count(min=0), metavar="N", help="Only this attempt of each task."),
         click.Option(["--all/--latest", "is_all"], default=False, help="Every attempt, or the last only."),
         click.Option(
             ["--include-not-done", "skips_living"], is_flag=True, help="Leave out tasks that still run."

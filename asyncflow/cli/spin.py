@@ -41,7 +41,7 @@ leaves out the others, too. What it made is shown and, with --persist, kept in a
 `inspect_spin()` lets the client look there.
 """
 
-_RUN_OPTIONS = ("--run-id-file", "--runner-attribute-file", "--isolation")
+_RUN_OPTIONS = ("--run-id-file", "--runner-attribute-file", "--isolation", "--max-log-size")
 _MODULE_VARIABLE = "ARTIFACTS"
 _MOST_SHOWN_BYTES = 4096
 
@@ -236,6 +236,7 @@ def _spin(asked: _Spin) -> int:
                 meta={**describe_run(flow_class, asked.flow.file, argv=sys.argv), "spun": origin},
                 environment=graph.environment(),
                 isolation=asked.options.isolation,
+                most_log_bytes=asked.options.most_log_bytes,
                 in_front=lambda backend: SpunBackend(backend, asked.spun, home),
                 cache="none",
             )
@@ -247,8 +248,7 @@ def _spin(asked: _Spin) -> int:
 
 def _place(asked: _Spin, cleaning: ExitStack) -> str:
     """Return where it runs: beside the runs, or where it is removed afterwards."""
-    from asyncflow.runtime.spinning import SPIN_STORE
-    from asyncflow.store.layout import temporary_directory
+    from asyncflow.store.layout import SPIN_STORE, temporary_directory
 
     if asked.persists:
         return f"{asked.home}/{SPIN_STORE}"

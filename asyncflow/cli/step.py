@@ -14,6 +14,7 @@ import click
 from asyncflow.cli.errors import CommandError, NotFoundError
 from asyncflow.cli.flow_file import ChosenFlow, class_option, load
 from asyncflow.cli.group import OurCommand
+from asyncflow.cli.numbers import Count
 from asyncflow.cli.reading import OpenStore, open_store
 from asyncflow.cli.runid import created_of, find_run, find_target
 from asyncflow.cli.script import Script, first_specs
@@ -61,20 +62,14 @@ def command(script: Script | None = None) -> click.Command:
         click.Argument(["step"], metavar="STEP"),
         *([] if script is not None else [class_option()]),
         click.Option(["--run-id"], required=True, metavar="RUN", help="The run the task belongs to."),
-        click.Option(
-            ["--task-id"], required=True, type=click.IntRange(min=1), metavar="N", help="The task's number."
-        ),
+        click.Option(["--task-id"], required=True, type=Count(min=1), metavar="N", help="The task's number."),
         click.Option(
             ["--input-paths"],
             metavar="RUN/STEP/TASK,...",
             help="The tasks it starts from; none for the start step.",
         ),
-        click.Option(
-            ["--split-index"], type=click.IntRange(min=0), metavar="N", help="Its index in a foreach."
-        ),
-        click.Option(
-            ["--retry-count"], type=click.IntRange(min=0), default=0, metavar="N", help="Which try it is."
-        ),
+        click.Option(["--split-index"], type=Count(min=0), metavar="N", help="Its index in a foreach."),
+        click.Option(["--retry-count"], type=Count(min=0), default=0, metavar="N", help="Which try it is."),
         click.Option(["--max-user-code-retries"], type=int, default=0, hidden=True, expose_value=False),
         click.Option(
             ["--tag", "tags"], multiple=True, metavar="TAG", help="A tag that `current.tags` shows."

@@ -9,10 +9,11 @@ import click
 
 from asyncflow.cli import terminal
 from asyncflow.cli.errors import CommandError
-from asyncflow.cli.group import OurCommand, help_option
+from asyncflow.cli.group import OurCommand, OurGroup
 from asyncflow.cli.reading import OpenStore, open_store
 from asyncflow.cli.runid import find_run
 from asyncflow.cli.script import Script
+from asyncflow.cli.tag_list import list_command
 
 if TYPE_CHECKING:
     from asyncflow.events.rows import RunRow
@@ -31,11 +32,6 @@ Tags of the system (user:, date:, and the like) stay as they are. A run may be r
 """
 
 
-class _TagGroup(click.Group):
-    def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        return help_option()
-
-
 def command(script: Script | None = None) -> click.Command:
     """Make the group of commands."""
 
@@ -48,21 +44,13 @@ def command(script: Script | None = None) -> click.Command:
     def replace(added: tuple[str, ...], removed: tuple[str, ...], **which: Any) -> None:  # Any: click's
         _edit(script, which, add=added, remove=removed)
 
-    def listed(hide_system: bool, **which: Any) -> None:  # Any: what click parsed
-        with open_store() as store:
-            run = _run(store, script, which)
-            for row in store.reader.tags(run.run):
-                if not (row.is_system and hide_system):
-                    terminal.out(row.tag)
-
     tags = click.Argument(["tags"], nargs=-1, required=True, metavar="TAG...")
     both = [
         click.Option(["--add", "added"], multiple=True, required=True, metavar="TAG", help="Put on."),
         click.Option(["--remove", "removed"], multiple=True, required=True, metavar="TAG", help="Take off."),
     ]
-    hide = click.Option(["--hide-system-tags", "hide_system"], is_flag=True, help="Only those of people.")
     which = _which(script)
-    group = _TagGroup(name="tag", help=_HELP)
+    group = OurGroup(name="tag", help=_HELP)
     group.add_command(OurCommand(name="add", params=[*which, tags], callback=add, help="Put tags on a run."))
     group.add_command(
         OurCommand(name="remove", params=[*which, tags], callback=remove, help="Take tags off a run.")
@@ -70,9 +58,7 @@ def command(script: Script | None = None) -> click.Command:
     group.add_command(
         OurCommand(name="replace", params=[*which, *both], callback=replace, help="Both at once.")
     )
-    group.add_command(
-        OurCommand(name="list", params=[*which, hide], callback=listed, help="List a run's tags.")
-    )
+    group.add_command(list_command(script))
     return group
 
 

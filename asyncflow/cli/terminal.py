@@ -11,9 +11,13 @@ import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from asyncflow.text import one_line, visible, visible_bytes
+
+if TYPE_CHECKING:
+    from rich.color import ColorSystem
+    from rich.segment import Segment
 
 __all__ = [
     "Part",
@@ -25,6 +29,7 @@ __all__ = [
     "one_line",
     "out",
     "out_bytes",
+    "out_drawn",
     "painted",
     "visible",
     "visible_bytes",
@@ -71,6 +76,28 @@ def out_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def out_drawn(lines: Sequence[Sequence[Segment]]) -> None:
+    """Write lines that were drawn elsewhere, in their colours if those are wanted."""
+    from rich.color import ColorSystem  # loaded by who has drawn
+
+    is_coloured = has_colour(sys.stdout)
+    system = _colours(ColorSystem) if is_coloured else None
+    for line in lines:
+        told = "".join(
+            one_line(text) if style is None else style.render(one_line(text), color_system=system)
+            for text, style, _ in line
+        )
+        _write_raw(sys.stdout, f"{told.rstrip()}\n" if system is None else f"{told}\n")
+    sys.stdout.flush()
+
+
+def _colours(system: type[ColorSystem]) -> ColorSystem:
+    """Return how many colours the terminal has."""
+    if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
+        return system.TRUECOLOR
+    return system.EIGHT_BIT if "256color" in os.environ.get("TERM", "") else system.STANDARD
+
+
 def painted(text: str, style: Style, stream: TextIO) -> str:
     """Return our own text with a style, if the stream shows styles."""
     return f"\x1b[{style}m{text}\x1b[0m" if has_colour(stream) else text
@@ -99,12 +126,15 @@ def width() -> int:
 
 
 def _write(stream: TextIO, parts: Sequence[Part]) -> None:
-    text = "".join(_rendered(part, stream) for part in parts) + "\n"
+    _write_raw(stream, "".join(_rendered(part, stream) for part in parts) + "\n")
+    stream.flush()
+
+
+def _write_raw(stream: TextIO, text: str) -> None:
     encoding = stream.encoding or "utf-8"
     if not text.isascii():
         text = text.encode(encoding, "backslashreplace").decode(encoding)
     stream.write(text)
-    stream.flush()
 
 
 def _rendered(part: Part, stream: TextIO) -> str:

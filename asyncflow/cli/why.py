@@ -22,8 +22,9 @@ __all__ = ["command"]
 
 _HELP = """Say why a task ran, or was taken over.
 
-    asyncflow why 42/train        the step's first task that ran, or its first one
-    asyncflow why 42/train/7
+\b
+  asyncflow why 42/train        the step's first task that ran, or its first one
+  asyncflow why 42/train/7
 
 A task of a step with @cache runs when something that it is made of has changed: its code, or what it read. Shown is
 what is not as it was in the run before, for code with a diff, and what the task read.

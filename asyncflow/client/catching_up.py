@@ -29,12 +29,13 @@ from asyncflow.events.position import (
 from asyncflow.store.failures import write_failure
 from asyncflow.store.fetching import objects_of
 from asyncflow.store.layout import DATABASE, log_path, run_directory
+from asyncflow.store.live_files import LiveFiles
 from asyncflow.store.local import LocalStore
 from asyncflow.store.objects import ObjectInfo
 from asyncflow.store.pieces import LogPart, Piece, decode_piece
 from asyncflow.store.replica import keep_owner, see_nobody_owns
 from asyncflow.store.s3.blocking import BlockingObjects
-from asyncflow.store.s3.keys import HEADS, OWNER, head_key, piece_key, run_of_head
+from asyncflow.store.s3.keys import HEADS, OWNER, cards_prefix, head_key, piece_key, run_of_head
 
 __all__ = ["MOST_HEADS", "Replica", "replica_at"]
 
@@ -69,6 +70,7 @@ class Replica:
         self.objects = objects
         self._path = os.path.join(home, DATABASE)
         self._store = LocalStore(home)
+        self._cards: dict[int, LiveFiles] = {}
 
     def catch_up_list(self, most: int = MOST_HEADS) -> None:
         """Learn of the newest runs: what a list shows of them, of those that were looked into here all of it.
@@ -101,6 +103,7 @@ class Replica:
             if head is None:
                 return position.next_piece > 0
             self._take_pieces(db, run, max(head.next_piece, position.next_piece), is_over=head.is_over)
+        self._take_cards(run)
         return True
 
     def catch_up_origins(self, run: int) -> None:
@@ -115,6 +118,15 @@ class Replica:
             self.catch_up_run(run)
             with closing(open_writer(self._path)) as db:
                 todo += origins_of(db, run)
+
+    def _take_cards(self, run: int) -> None:
+        """Bring here what cards of attempts that run show now."""
+        files = self._cards.setdefault(run, LiveFiles(self.home, run))
+        changed = files.changed(self.objects.list(cards_prefix(run)))
+        received = self.objects.together(lambda info: self.objects.get(info.key), changed)
+        for info, found in zip(changed, received, strict=True):
+            if found is not None:
+                files.take(info.key, info.etag, found.data)
 
     # Heads
 

@@ -15,7 +15,7 @@ from asyncflow.events.rows import RunRow, TaskRow, TaskStatus
 from asyncflow.machine.ids import PARAMETERS_TASK, ManifestKey
 from asyncflow.records import field, record
 from asyncflow.store.manifest import Manifest
-from asyncflow.store.reads import ABSENT, Given, digest_of_read
+from asyncflow.store.reads import ABSENT, Given, digest_of_read, name_of
 
 __all__ = ["Causes", "Change", "causes_of", "code_changes"]
 
@@ -73,7 +73,7 @@ def causes_of(place: Place, run: RunRow, task: TaskRow) -> Causes:
         "task": task.task,
         "reused": None if manifest.reused is None else ManifestKey(*manifest.reused),
         "is_cached": manifest.code is not None,
-        "reads": manifest.reads,
+        "reads": tuple(map(name_of, manifest.reads)),
     }
     before = _before(place, run, task)
     if before is None:
@@ -86,7 +86,11 @@ def causes_of(place: Place, run: RunRow, task: TaskRow) -> Causes:
         **causes,
         compared=earlier,
         compared_is_cached=earlier_manifest.code is not None,
-        changes=[*code_changes(then.told, now.told), *_read_changes(then, now)],
+        changes=[
+            *code_changes(then.told, now.told),
+            *_changes_of_values(earlier_manifest.reads, manifest.reads),
+            *_read_changes(then, now),
+        ],
     )
 
 
@@ -133,7 +137,7 @@ class _Side:
         self._run = run
         self._task = task
         self.manifest = manifest
-        self.given = Given(place.store, *self._begun(), self._current)
+        self.given = Given(place.store, *self._begun(), self._current, str)
 
     @property
     def told(self) -> dict[str, Any]:  # Any: JSON-like
@@ -191,6 +195,15 @@ class _Side:
             ),
         }
         return str(known[name]()) if name in known else ""
+
+
+def _changes_of_values(then: Sequence[str], now: Sequence[str]) -> Iterator[Change]:
+    """Compare the code of what the values that both have read were made of."""
+    before = dict(read[5:].split("=") for read in then if read.startswith("code."))
+    for read in now:
+        name, _, digest = read[5:].partition("=")
+        if read.startswith("code.") and before.get(name, digest) != digest:
+            yield Change(kind="code", name=f"{name.rstrip(':')}, of which what it read is made,")
 
 
 def _read_changes(then: _Side, now: _Side) -> Iterator[Change]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from asyncflow.client.errors import NoSuchObject
 from asyncflow.client.objects import StoreObject
+from asyncflow.errors import StoreError
 from asyncflow.store.manifest import ArtifactRecord
 
 if TYPE_CHECKING:
@@ -51,7 +52,19 @@ class DataArtifact(StoreObject):
         Raises:
             StoreError: Its bytes are missing or damaged, or its type cannot be rebuilt in this process.
         """
-        return self._place.store.load(self._record, name=self.id)
+        load = self._place.store.load
+        try:
+            return load(self._record, name=self.id)
+        except StoreError as error:
+            cause = error.__cause__
+            if not isinstance(cause, ModuleNotFoundError) or cause.name != "metaflow":
+                raise
+        from asyncflow.compat.finder import (
+            installed,
+        )  # only for classes of files that say `from metaflow import`
+
+        with installed():
+            return load(self._record, name=self.id)
 
     @property
     def size(self) -> int:

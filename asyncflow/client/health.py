@@ -119,6 +119,9 @@ def _blobs_of(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "the items of its foreach", manifest.items.digest
     if manifest.code is not None:
         yield "its code", manifest.code
+    for card in manifest.cards:
+        if card.inline is None:
+            yield f"card {card.type}", card.digest
 
 
 def _fault_of(store: LocalStore, digest: str, *, is_thorough: bool) -> str:

@@ -77,6 +77,11 @@ class StoreObject(ABC):
         return self._parts[-1]
 
     @property
+    def place(self) -> Place:
+        """The store that it is in."""
+        return self._place
+
+    @property
     def pathspec(self) -> str:
         """Names it in this store."""
         return "/".join(self._parts)

@@ -14,7 +14,7 @@ from asyncflow.machine.events import RunCreated
 from asyncflow.machine.graph import Graph
 from asyncflow.settings import apply_files
 from asyncflow.store.home import HOME_VARIABLE, find_home
-from asyncflow.store.layout import DATABASE, STORE_DIRECTORY, remote_path
+from asyncflow.store.layout import DATABASE, SPIN_STORE, STORE_DIRECTORY, remote_path
 from asyncflow.store.local import LocalStore
 from asyncflow.users import user_name
 
@@ -129,7 +129,7 @@ def inspect_spin(datastore_root: str | None = None) -> str:
         UserError: Nothing was spun there and kept.
     """
     home = find_home(datastore_root, is_named=datastore_root is None)
-    place = f"{home or os.path.abspath(datastore_root or STORE_DIRECTORY)}/spin"
+    place = f"{home or os.path.abspath(datastore_root or STORE_DIRECTORY)}/{SPIN_STORE}"
     if not os.path.isdir(place):
         raise UserError(
             f"Nothing that was spun is kept in {place}", hint="asyncflow spin FLOW.py STEP --persist"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -22,6 +22,7 @@ from asyncflow.machine.ids import PARAMETERS_TASK, ManifestKey
 from asyncflow.store.manifest import PARAMETERS_STEP, ArtifactRecord, Manifest
 
 if TYPE_CHECKING:
+    from asyncflow.client.cards import CardContainer
     from asyncflow.client.steps import Step
 
 __all__ = ["Metadata", "Task"]
@@ -90,6 +91,18 @@ class Task(Container[DataArtifact]):
             self._row_known = row
         return row
 
+    def row(self) -> TaskRow | None:
+        """Return its row as the views have it now; None for the pseudo step of the parameters."""
+        return self._row_now()
+
+    def key(self) -> ManifestKey:
+        """Return where its attempt leaves its manifest, log and cards; for a cloned task, where the origin did."""
+        return self._key()
+
+    def manifest(self) -> Manifest | None:
+        """Return what its attempt left behind; None if it has not ended, or died. Raises StoreError."""
+        return self._manifest()
+
     def _key(self) -> ManifestKey:
         row = self._row_now()
         if row is None:
@@ -110,6 +123,13 @@ class Task(Container[DataArtifact]):
                 return manifest
             self._manifest_known = manifest
         return self._manifest_known
+
+    def assume(self, artifacts: Mapping[str, ArtifactRecord]) -> None:
+        """Have these artifacts: what an attempt leaves that has not ended, for those who look from within it."""
+        run, task, attempt = self._key()
+        self._manifest_known = Manifest(
+            self._parts[0], run, self._parts[2], task, attempt, is_ok=True, artifacts=dict(artifacts)
+        )
 
     def records(self) -> dict[str, ArtifactRecord]:
         """Return what the store has of each artifact, by name; nothing for an attempt that died.
@@ -230,6 +250,15 @@ class Task(Container[DataArtifact]):
         if record is None:
             raise NoSuchObject(f"Task '{self.pathspec}' has no artifact '{name}'")
         return DataArtifact.of_record(self, name, record)
+
+    # Its cards
+
+    @property
+    def cards(self) -> CardContainer:
+        """Its cards, those it shows now while it runs; none if the step has no @card. `get_cards` finds single ones."""
+        from asyncflow.client.cards import cards_of
+
+        return cards_of(self)
 
     # What it printed
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from asyncflow.compat.modules import DEEPER
+
 __all__ = ["MODULES", "home_of"]
 
 _CLIENT = {
     "DataArtifact": "asyncflow",
+    "MetaflowData": "asyncflow.client.data:RunData",
     "Flow": "asyncflow",
     "MetaflowCode": "asyncflow",
     "Metaflow": "asyncflow",
@@ -26,14 +29,19 @@ _CLIENT = {
 _EXCEPTIONS = {
     "MetaflowException": "asyncflow.errors:UserError",
     "CommandException": "asyncflow.errors:UserError",
+    "BadStepDecoratorException": "asyncflow.flow.errors:MisplacedDecoratorError",
+    "DuplicateStepDecoratorException": "asyncflow.flow.errors:DuplicateDecoratorError",
+    "ExternalCommandFailed": "asyncflow.errors:UserError",
     "InvalidDecoratorAttribute": "asyncflow.flow.errors:DecoratorAttributeError",
     "InvalidNextException": "asyncflow.flow.errors:InvalidNextError",
     "MetaflowDataMissing": "asyncflow.errors:StoreError",
+    "MetaflowExceptionWrapper": "asyncflow.flow.failure:CaughtFailure",
     "MetaflowInternalError": "asyncflow.errors:InternalError",
     "MetaflowInvalidPathspec": "asyncflow.client.errors:InvalidPathspec",
     "MetaflowNamespaceMismatch": "asyncflow.client.errors:NamespaceMismatch",
     "MetaflowNotFound": "asyncflow.client.errors:NoSuchObject",
     "MetaflowTaggingError": "asyncflow.events.tagging:TaggingError",
+    "MetaflowUnknownUser": "asyncflow.errors:UserError",
     "MissingInMergeArtifactsException": "asyncflow.flow.errors:MissingInMergeError",
     "MulticoreException": "asyncflow.worker.multicore:MulticoreError",
     "ParameterFieldFailed": "asyncflow.flow.errors:ParameterFieldError",
@@ -42,14 +50,37 @@ _EXCEPTIONS = {
     "UnknownStepDecoratorException": "asyncflow.flow.errors:UnknownDecoratorError",
 }
 
+_S3 = {
+    "S3": "asyncflow",
+    "S3GetObject": "asyncflow.s3.values",
+    "S3Object": "asyncflow.s3.values",
+    "S3PutObject": "asyncflow.s3.values",
+    "RangeInfo": "asyncflow.s3.values",
+    "MetaflowS3AccessDenied": "asyncflow.s3.errors",
+    "MetaflowS3Exception": "asyncflow.s3.errors",
+    "MetaflowS3InsufficientDiskSpace": "asyncflow.s3.errors",
+    "MetaflowS3InvalidObject": "asyncflow.s3.errors",
+    "MetaflowS3InvalidRange": "asyncflow.s3.errors",
+    "MetaflowS3NotFound": "asyncflow.s3.errors",
+    "MetaflowS3URLException": "asyncflow.s3.errors",
+}
+
+_CARD = {
+    "MetaflowCard": "asyncflow.cards.card",
+    "MetaflowCardComponent": "asyncflow.cards.component",
+}
+
 MODULES: Mapping[str, Mapping[str, str]] = {
+    **DEEPER,
     "metaflow": {"__version__": "asyncflow", "S3": "asyncflow", "cards": "asyncflow"},
     "metaflow.cards": {},
     "metaflow.client": _CLIENT,
     "metaflow.client.core": _CLIENT,
     "metaflow.current": {"current": "asyncflow", "Current": "asyncflow.flow.current:Current"},
+    "metaflow.datatools": _S3,
+    "metaflow.datatools.s3": _S3,
     "metaflow.decorators": {
-        "FlowDecorator": "asyncflow.flow.decorators.base:FlowDecorator",
+        "FlowDecorator": "asyncflow.flow.decorators.flow_level:FlowDecorator",
         "StepDecorator": "asyncflow.flow.decorators.base:StepDecorator",
     },
     "metaflow.events": {
@@ -63,15 +94,21 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     "metaflow.metaflow_current": {"current": "asyncflow", "Current": "asyncflow.flow.current:Current"},
     "metaflow.user_configs": {},
     "metaflow.user_configs.config_options": {},
-    "metaflow.user_configs.config_parameters": {
-        "Config": "asyncflow",
-        "ConfigValue": "asyncflow",
-        "config_expr": "asyncflow",
-    },
     "metaflow.parameters": {"JSONType": "asyncflow", "Parameter": "asyncflow"},
     "metaflow.plugins": {},
     "metaflow.plugins.cards": {},
-    "metaflow.plugins.cards.card_modules": {},
+    "metaflow.plugins.cards.card_client": {
+        "Card": "asyncflow.client.cards",
+        "CardContainer": "asyncflow.client.cards",
+        "get_cards": "asyncflow.client.cards",
+    },
+    "metaflow.plugins.cards.card_modules": _CARD,
+    "metaflow.plugins.cards.card_modules.card": _CARD,
+    "metaflow.plugins.cards.card_modules.components": {},
+    "metaflow.plugins.cards.exception": {"CardNotPresentException": "asyncflow.client.errors:NoSuchObject"},
+    "metaflow.plugins.datatools": _S3,
+    "metaflow.plugins.datatools.s3": _S3,
+    "metaflow.plugins.datatools.s3.s3": _S3,
     "metaflow.plugins.package_suffixes_mutator": {
         "package_suffixes": "asyncflow.flow.packaged:package_suffixes"
     },
@@ -85,6 +122,7 @@ MODULES: Mapping[str, Mapping[str, str]] = {
 _SAME_AS = {
     "metaflow.cards": "asyncflow.cards",
     "metaflow.plugins.cards": "asyncflow.cards",
+    "metaflow.plugins.cards.card_modules.components": "asyncflow.cards",
     "metaflow.plugins": "asyncflow",
     "metaflow": "asyncflow",
 }

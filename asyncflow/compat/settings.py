@@ -7,7 +7,7 @@ from typing import Any
 
 from asyncflow.settings import apply_files, setting
 
-__all__ = ["DEFAULTS", "value_of"]
+__all__ = ["DEFAULTS", "get_version", "value_of"]
 
 DEFAULTS: dict[str, Any] = {  # Any: each setting has a type of its own
     "BATCH_CONTAINER_IMAGE": None,
@@ -47,12 +47,22 @@ DEFAULTS: dict[str, Any] = {  # Any: each setting has a type of its own
     "S3_SERVER_SIDE_ENCRYPTION": None,
     "S3_VERIFY_CERTIFICATE": None,
     "S3_WORKER_COUNT": 64,
+    "SERVICE_AUTH_KEY": None,
+    "SERVICE_HEADERS": {},
+    "SERVICE_INTERNAL_URL": None,
     "SERVICE_URL": None,
     "TEMPDIR": ".",
     "UI_URL": None,
     "USER": None,
 }
 """What a setting is if nothing says otherwise."""
+
+
+def get_version(public: bool = False) -> str:
+    """Return asyncflow's version, which stands for Metaflow's."""
+    from asyncflow.version import __version__
+
+    return __version__
 
 
 def value_of(name: str) -> Any:  # Any: as above

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from asyncflow.errors import StoreError
 from asyncflow.events.wal import find_lost_commits, set_aside
@@ -25,7 +25,8 @@ __all__ = [
     "transaction",
 ]
 
-SCHEMA_VERSION = 3
+_MIGRATIONS = ("0001_first", "0002_tag_edits", "0003_mirrored")
+SCHEMA_VERSION = len(_MIGRATIONS)
 """Grows with each file in sql/migrations."""
 
 PATIENCE_S = 60.0
@@ -48,9 +49,11 @@ _T = TypeVar("_T")
 
 @cache
 def statement(name: str) -> str:
-    """Return the SQL statement of that name."""
-    with open(os.path.join(_SQL, f"{name}.sql"), encoding="utf-8") as file:
-        return file.read()
+    """Return the SQL statement of that name; what has loaded this module reads it, in an archive, too."""
+    assert __spec__ is not None
+    loader: Any = __spec__.loader  # Any: one that has `get_data`, as those of files and archives have
+    data: bytes = loader.get_data(os.path.join(_SQL, f"{name}.sql"))
+    return data.decode()
 
 
 def open_writer(path: str) -> sqlite3.Connection:
@@ -242,9 +245,8 @@ def create_schema(db: sqlite3.Connection) -> None:
 def _migrate(db: sqlite3.Connection, path: str) -> None:
     """Bring the schema up to date, inside a write transaction; another process may have done it meanwhile."""
     version = check_schema(db, path)
-    names = sorted(os.listdir(os.path.join(_SQL, "migrations")))
-    for name in names[version:]:
-        for single in _statements(statement(f"migrations/{name.removesuffix('.sql')}")):
+    for name in _MIGRATIONS[version:]:
+        for single in _statements(statement(f"migrations/{name}")):
             db.execute(single)
     db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import NamedTuple
 
-__all__ = ["Use", "code_digest", "imports_of", "source_of", "text_digest", "used_names"]
+__all__ = ["Use", "code_digest", "imports_of", "nested_codes", "source_of", "text_digest", "used_names"]
 
 
 def code_digest(code: CodeType) -> str:
@@ -28,7 +28,7 @@ class Use(NamedTuple):
 
 def used_names(code: CodeType) -> Iterator[Use]:
     """Yield the names that code uses, that of nested functions too."""
-    for inner in _nested(code):
+    for inner in nested_codes(code):
         chain: list[str] = []
         for instruction in dis.get_instructions(inner):
             name = instruction.opname
@@ -38,7 +38,7 @@ def used_names(code: CodeType) -> Iterator[Use]:
             elif chain and name not in ("CACHE", "PUSH_NULL"):
                 yield Use("global", tuple(chain))
                 chain = []
-            if name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_CLASSDEREF"):
+            if name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_GLOBALS"):
                 if chain:
                     yield Use("global", tuple(chain))
                 chain = [instruction.argval]
@@ -55,11 +55,12 @@ def imports_of(code: CodeType) -> Iterator[str]:
     return (used.chain[0] for used in used_names(code) if used.kind == "import")
 
 
-def _nested(code: CodeType) -> Iterator[CodeType]:
+def nested_codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield code, and that of all functions and classes in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _nested(constant)
+            yield from nested_codes(constant)
 
 
 def _plain(code: CodeType) -> tuple[object, ...]:
@@ -100,7 +101,7 @@ def _constant(constant: object) -> object:
 def source_of(code: CodeType) -> str:
     """Return the lines the code stands in."""
     last = max((line for _, _, line in code.co_lines() if line is not None), default=code.co_firstlineno)
-    for inner in _nested(code):
+    for inner in nested_codes(code):
         last = max([last, *(line for _, _, line in inner.co_lines() if line is not None)])
     return "".join(linecache.getlines(code.co_filename)[code.co_firstlineno - 1 : last])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 __all__ = ["READS", "Current", "Parallel", "current", "make_current_per_task"]
 
@@ -59,6 +59,31 @@ class Parallel(NamedTuple):
 
 class Current:
     """What a task may know of where it runs. One object per process, `current`."""
+
+    if TYPE_CHECKING:  # what editors complete; outside a task most are None
+        flow_name: str
+        run_id: str
+        step_name: str
+        task_id: str
+        retry_count: int
+        origin_run_id: str | None
+        namespace: str | None
+        username: str
+        tags: frozenset[str]
+        tempdir: str
+        parameter_names: tuple[str, ...]
+        path: tuple[int, ...]
+        iteration: int
+        card: Any
+        parallel: Parallel
+        task: Any
+        run: Any
+        trigger: Any
+        project_name: str
+        branch_name: str
+        project_flow_name: str
+        is_user_branch: bool
+        is_production: bool
 
     def __init__(self) -> None:
         self._values: Mapping[str, Any] = {}

@@ -51,6 +51,8 @@ RESERVED_NAMES = frozenset(
         "help",
         "ui",
         "keep-going",
+        "k8s-template",
+        "spot-retries",
         "isolation",
         "failure-grace",
         "class",

@@ -6,16 +6,19 @@ import os
 import sys
 from functools import cache
 
-__all__ = ["is_users", "users_files"]
+__all__ = ["is_users", "is_users_place", "users_files"]
 
 _STANDARD = os.path.dirname(os.__file__)
-_PLACES = tuple(
-    f"{place}/"
-    for place in (
-        os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-        _STANDARD,
-        os.path.realpath(_STANDARD),
-    )
+_PLACES = (
+    *(
+        f"{place}/"
+        for place in (
+            os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+            _STANDARD,
+            os.path.realpath(_STANDARD),
+        )
+    ),
+    "asyncflow/",  # what code that comes in an archive is called
 )
 """What the paths of asyncflow's and of Python's own files begin with."""
 
@@ -26,6 +29,12 @@ def is_users(path: str) -> bool:
     if not path.endswith(".py") or _is_others(path):
         return False
     return os.path.isfile(path) and not _is_others(os.path.realpath(path))
+
+
+@cache
+def is_users_place(path: str) -> bool:
+    """Tell whether a file, of whatever kind, is neither Python's, nor of an installed package, nor asyncflow's."""
+    return os.path.isfile(path) and not _is_others(path) and not _is_others(os.path.realpath(path))
 
 
 def _is_others(path: str) -> bool:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["BEFORE_OPTIONS", "RUN_OPTIONS", "checked", "parameter_arguments", "to_arguments"]
+__all__ = ["BEFORE_OPTIONS", "RUN_OPTIONS", "SPIN_OPTIONS", "checked", "parameter_arguments", "to_arguments"]
 
-_LISTS = {"tags": "--tag", "decospecs": "--with"}
+_LISTS = {"tags": "--tag", "decospecs": "--with", "trigger": "--trigger"}
+_PAIRS = {"config": "--config", "config_value": "--config-value"}
 _VALUES = {
     "max_workers": "--max-workers",
     "max_async": "--max-async",
@@ -16,15 +17,40 @@ _VALUES = {
     "max_num_splits": "--max-num-splits",
     "failure_grace": "--failure-grace",
     "isolation": "--isolation",
+    "max_log_size": "--max-log-size",
     "class_name": "--class",
+    "branch": "--branch",
+    "user_namespace": "--namespace",
+    "namespace": "--namespace",
+    "runner_attribute_file": "--runner-attribute-file",
+    "artifacts_module": "--artifacts-module",
 }
-_FLAGS = {"keep_going": "--keep-going"}
+_FLAGS = {
+    "keep_going": "--keep-going",
+    "production": "--production",
+    "cache": "--cache",
+    "skip_decorators": "--skip-decorators",
+}
+_NOTHING = ("run_id_file",)
+"""Of no option here: the runner itself says where the run's id is written."""
 
-RUN_OPTIONS = (*_LISTS, *_VALUES, *_FLAGS)
+_OF_SPIN = ("artifacts_module", "skip_decorators")
+SPIN_OPTIONS = (*_OF_SPIN, "persist", "isolation", "max_log_size", "runner_attribute_file", *_NOTHING)
+"""What `spin` takes."""
+RUN_OPTIONS = tuple(
+    name
+    for name in (*_LISTS, *_VALUES, *_FLAGS, *_NOTHING)
+    if name not in (*_OF_SPIN, "trigger", "branch", "production")
+)
 """What `run` and `resume` take beside a flow's parameters."""
 BEFORE_OPTIONS = {
     "decospecs": None,
     "class_name": None,
+    "config": None,
+    "config_value": None,
+    "branch": None,
+    "production": None,
+    "trigger": None,
     "environment": ("local",),
     "metadata": ("local",),
     "datastore": ("local",),
@@ -44,10 +70,13 @@ def to_arguments(options: Mapping[str, Any]) -> list[str]:
     """Return the options as arguments of a command; those that are None are left out."""
     found: list[str] = []
     for name, value in options.items():
-        if value is None or (name in _FLAGS and not value):
+        if value is None or name in _NOTHING or (name in _FLAGS and not value):
             continue
         if name in _FLAGS:
             found.append(_FLAGS[name])
+        elif name in _PAIRS:
+            for key, item in dict(value).items():
+                found += [_PAIRS[name], str(key), item if isinstance(item, str) else json.dumps(item)]
         elif name in _LISTS:
             for item in [value] if isinstance(value, str) else list(value):
                 found += [_LISTS[name], str(item)]

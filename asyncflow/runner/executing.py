@@ -1,4 +1,4 @@
-"""A run in a process of its own, as the program sees it that started it."""
+"""What runs in a process of its own, as the program sees it that started it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import anyio.to_thread
 from asyncflow.client.errors import NoSuchObject
 from asyncflow.client.place import place_at
 from asyncflow.client.runs import Run
+from asyncflow.client.tasks import Task
 from asyncflow.runner.launched import POLL_S, Launched
 from asyncflow.store.home import HOME_VARIABLE, find_home
+from asyncflow.store.layout import SPIN_STORE
 
-__all__ = ["ExecutingRun"]
+__all__ = ["Executing", "ExecutingRun", "ExecutingTask"]
 
 
-class ExecutingRun:
-    """A run that was started by a `Runner`.
-
-    Leaving its `with` ends what still runs.
+class Executing:
+    """A process of ours that runs something. Leaving its `with` ends what still runs.
 
     Args:
-        launched: Its process, which has said which run it is.
+        launched: The process, which has said which run it is.
         run: The run's id.
     """
 
@@ -36,19 +36,15 @@ class ExecutingRun:
         self._has_timed_out = False
 
     @property
-    def run(self) -> Run:
-        """The run, to look at what it did. Raises NoSuchObject if its process died before it was recorded."""
-        home = place_at(_home_of(self._launched))
-        row = home.reader.run(self._number)
-        if row is None:
-            raise NoSuchObject(f"Run {self._number} is not recorded: its process ended too early")
-        return Run(f"{row.flow}/{self._number}", _namespace_check=False, _place=home)
+    def _home(self) -> str:
+        """The store's directory."""
+        return _home_of(self._launched)
 
     @property
     def is_recorded(self) -> bool:
         """The run's log has begun, so it can be looked at."""
-        home = place_at(_home_of(self._launched))
-        return home.has_runs and home.reader.run(self._number) is not None
+        place = place_at(self._home)
+        return place.has_runs and place.reader.run(self._number) is not None
 
     @property
     def id(self) -> int:
@@ -143,7 +139,39 @@ class ExecutingRun:
             await anyio.to_thread.run_sync(self.cleanup)
 
     def __repr__(self) -> str:
-        return f"<ExecutingRun {self._number}: {self.status}>"
+        return f"<{type(self).__name__} {self._number}: {self.status}>"
+
+
+class ExecutingRun(Executing):
+    """A run that was started by a `Runner`."""
+
+    @property
+    def run(self) -> Run:
+        """The run, to look at what it did. Raises NoSuchObject if its process died before it was recorded."""
+        place = place_at(self._home)
+        row = place.reader.run(self._number)
+        if row is None:
+            raise NoSuchObject(f"Run {self._number} is not recorded: its process ended too early")
+        return Run(f"{row.flow}/{self._number}", _namespace_check=False, _place=place)
+
+
+class ExecutingTask(Executing):
+    """A task that was started by `Runner.spin`. It is kept in a store of its own, as by `spin --persist`."""
+
+    @property
+    def _home(self) -> str:
+        return f"{_home_of(self._launched)}/{SPIN_STORE}"
+
+    @property
+    def task(self) -> Task:
+        """The task, to look at what it made. Raises NoSuchObject if its process died before it was recorded."""
+        place = place_at(self._home)
+        row = place.reader.run(self._number)
+        found = None if row is None else next(iter(place.reader.tasks(self._number)), None)
+        if row is None or found is None:
+            raise NoSuchObject("The task is not recorded: its process ended too early")
+        pathspec = f"{row.flow}/{self._number}/{found.step}/{found.task}"
+        return Task(pathspec, _namespace_check=False, _place=place)
 
 
 def _home_of(launched: Launched) -> str:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from asyncflow.errors import AsyncflowError
 
@@ -35,16 +36,24 @@ class Launched:
         command: Arguments behind `python -m asyncflow`.
         env: Environment variables beside our own.
         cwd: Working directory. None: ours.
+        id_file: In which file it says which run it is; one that is there is removed. None: one of our own.
 
     Raises:
         RunnerError: It could not be started.
     """
 
-    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], cwd: str | None) -> None:
+    def __init__(
+        self, command: Sequence[str], *, env: Mapping[str, str], cwd: str | None, id_file: str | None = None
+    ) -> None:
         self.directory = tempfile.mkdtemp(prefix="asyncflow-runner-")
         self.command = [sys.executable, "-P", "-m", "asyncflow", *command]
         self.env = {**os.environ, **env}
         self.cwd = cwd
+        self._id_file = f"{self.directory}/run-id"
+        if id_file is not None:
+            self._id_file = os.path.abspath(os.path.join(cwd or "", id_file))
+            with suppress(FileNotFoundError):
+                os.unlink(self._id_file)
         self._shown: dict[str, int] = dict.fromkeys(_STREAMS, 0)
         out, err = (open(self.path_of(stream), "wb") for stream in _STREAMS)  # noqa: SIM115 - closed below
         try:
@@ -62,10 +71,6 @@ class Launched:
         finally:
             out.close()
             err.close()
-
-    @property
-    def _id_file(self) -> str:
-        return f"{self.directory}/run-id"
 
     @property
     def returncode(self) -> int | None:

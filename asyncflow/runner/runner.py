@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -17,16 +17,19 @@ import anyio.to_thread
 from asyncflow.runner.arguments import (
     BEFORE_OPTIONS,
     RUN_OPTIONS,
+    SPIN_OPTIONS,
     checked,
     parameter_arguments,
     to_arguments,
 )
-from asyncflow.runner.executing import ExecutingRun
+from asyncflow.runner.executing import Executing, ExecutingRun, ExecutingTask
 from asyncflow.runner.launched import POLL_S, Launched, RunnerError
+from asyncflow.store.home import HOME_VARIABLE
 
 __all__ = ["Runner"]
 
 _RESUME_OPTIONS = ("origin_run_id", "step_to_rerun")
+Started = TypeVar("Started", bound=Executing)
 
 
 class Runner:
@@ -35,12 +38,13 @@ class Runner:
     Args:
         flow_file: The flow's file.
         show_output: Print what the run prints, as it comes.
-        profile: Not known here; only None.
+        profile: Which configuration file counts, as METAFLOW_PROFILE says. None: as for us.
         env: Environment variables for the run, beside our own.
         cwd: Its working directory. None: ours.
         file_read_timeout: Longest wait for the run to be recorded, seconds.
-        **kwargs: Metaflow's top-level options: `decospecs` (for `--with`), `class_name`; `environment`, `metadata`
-            and `datastore` only as "local".
+        **kwargs: Metaflow's top-level options: `decospecs` (for `--with`), `config` and `config_value` (pairs of a
+            name and a file or value, or a dictionary), `branch`, `production`, `trigger`, `datastore_root`,
+            `class_name`; `environment`, `metadata` and `datastore` only as "local".
 
     Raises:
         ValueError: An option is not known, or the file is not there.
@@ -59,8 +63,7 @@ class Runner:
         self.flow_file = os.path.abspath(os.path.join(cwd or "", flow_file))
         if not os.path.isfile(self.flow_file):
             raise ValueError(f"there is no flow file {self.flow_file}")
-        if profile is not None:
-            raise ValueError("there are no profiles: set variables with env=")
+        root = kwargs.pop("datastore_root", None)
         checked(kwargs, tuple(BEFORE_OPTIONS), "Runner")
         for name, value in kwargs.items():
             known = BEFORE_OPTIONS[name]
@@ -69,6 +72,10 @@ class Runner:
         self.show_output = show_output
         self._options = {name: value for name, value in kwargs.items() if BEFORE_OPTIONS[name] is None}
         self._env = dict(env or {})
+        if profile is not None:
+            self._env["METAFLOW_PROFILE"] = profile
+        if root is not None:
+            self._env[HOME_VARIABLE] = os.path.abspath(os.path.join(cwd or "", root))
         self._cwd = None if cwd is None else os.path.abspath(cwd)
         self._patience_s = file_read_timeout
         self._launched: list[Launched] = []
@@ -85,7 +92,7 @@ class Runner:
             TypeError: A parameter's value is of the wrong type.
             RunnerError: The process ended before there was a run, for example for a mistake in the flow.
         """
-        return self._to_end(self._start(self._run_command(kwargs)))
+        return self._to_end(self._start(self._run_command(kwargs), kwargs.get("run_id_file")))
 
     def resume(self, **kwargs: Any) -> ExecutingRun:
         """Resume a run of the flow, and wait until it has ended.
@@ -97,17 +104,37 @@ class Runner:
             ValueError: There is no such option.
             RunnerError: There is nothing to resume, or the flow cannot be run.
         """
-        return self._to_end(self._start(self._resume_command(kwargs)))
+        return self._to_end(self._start(self._resume_command(kwargs), kwargs.get("run_id_file")))
+
+    def spin(self, pathspec: str, **kwargs: Any) -> ExecutingTask:
+        """Run one step again with what an earlier task of it began with, and wait until it has ended.
+
+        Args:
+            pathspec: `STEP`, `RUN/STEP` or `RUN/STEP/TASK`, as of `asyncflow spin`.
+            **kwargs: `artifacts_module`, `skip_decorators`. What it makes is kept, with `persist` or without.
+
+        Raises:
+            ValueError: There is no such option.
+            RunnerError: There is no such step or task, or the flow cannot be run.
+        """
+        return self._to_end(
+            self._start(self._spin_command(pathspec, kwargs), kwargs.get("run_id_file")), ExecutingTask
+        )
 
     async def async_run(self, **kwargs: Any) -> ExecutingRun:
         """Start a run of the flow; returns as soon as it is recorded. Arguments and errors as of `run`."""
         command = await anyio.to_thread.run_sync(self._run_command, kwargs)
-        return await self._to_id(command)
+        return await self._to_id(self._start(command, kwargs.get("run_id_file")))
 
     async def async_resume(self, **kwargs: Any) -> ExecutingRun:
         """Start to resume a run; returns as soon as that is recorded. Arguments and errors as of `resume`."""
         command = await anyio.to_thread.run_sync(self._resume_command, kwargs)
-        return await self._to_id(command)
+        return await self._to_id(self._start(command, kwargs.get("run_id_file")))
+
+    async def async_spin(self, pathspec: str, **kwargs: Any) -> ExecutingTask:
+        """Start to run one step again; returns as soon as that is recorded. Arguments and errors as of `spin`."""
+        launched = self._start(self._spin_command(pathspec, kwargs), kwargs.get("run_id_file"))
+        return await self._to_id(launched, ExecutingTask)
 
     def cleanup(self) -> None:
         """End what still runs, and remove temporary files. Blocking. Safe to call twice."""
@@ -155,11 +182,20 @@ class Runner:
             self.flow_file,
             "--ui",
             "plain",
-            *self._arguments(options),
+            *self._arguments(options, is_run=False),
         ]
 
-    def _arguments(self, options: Mapping[str, Any]) -> list[str]:
+    def _spin_command(self, pathspec: str, given: Mapping[str, Any]) -> list[str]:
+        checked(given, SPIN_OPTIONS, "spin")
+        options = {name: value for name, value in given.items() if name != "persist"}
+        chosen = self._options.get("class_name")
+        where = [] if chosen is None else ["--class", str(chosen)]
+        return ["spin", self.flow_file, pathspec, "--persist", *where, *to_arguments(options)]
+
+    def _arguments(self, options: Mapping[str, Any], *, is_run: bool = True) -> list[str]:
         mine = dict(self._options)
+        if not is_run:  # a resumed run has what its origin had
+            mine = {name: value for name, value in mine.items() if name in ("class_name", "decospecs")}
         decospecs = [*_listed(mine.pop("decospecs", None)), *_listed(options.get("decospecs"))]
         return to_arguments({**mine, **options, "decospecs": decospecs or None})
 
@@ -175,9 +211,9 @@ class Runner:
     def _describe(self) -> str:
         """Ask a process of its own what the flow is, so that its file is not imported in this one."""
         command = [sys.executable, "-P", "-m", "asyncflow", "graph", self.flow_file, "--format", "json"]
-        chosen = self._options.get("class_name")
+        known = ("class_name", "config", "config_value")
         done = subprocess.run(
-            [*command, *(["--class", str(chosen)] if chosen else [])],
+            [*command, *to_arguments({name: self._options.get(name) for name in known})],
             env={**os.environ, **self._env},
             cwd=self._cwd,
             stdin=subprocess.DEVNULL,
@@ -191,12 +227,12 @@ class Runner:
         self._parameters = told["parameters"]
         return str(told["flow"])
 
-    def _start(self, command: list[str]) -> Launched:
-        launched = Launched(command, env=self._env, cwd=self._cwd)
+    def _start(self, command: list[str], id_file: str | None = None) -> Launched:
+        launched = Launched(command, env=self._env, cwd=self._cwd, id_file=id_file)
         self._launched.append(launched)
         return launched
 
-    def _to_end(self, launched: Launched) -> ExecutingRun:
+    def _to_end(self, launched: Launched, kind: type[Started] = ExecutingRun) -> Started:
         try:
             while launched.returncode is None:
                 time.sleep(POLL_S)
@@ -209,15 +245,14 @@ class Runner:
         if self.show_output:
             launched.show()
         assert run is not None, "a process that has ended has said which run it was, or run_id() raised"
-        return ExecutingRun(launched, run)
+        return kind(launched, run)
 
-    async def _to_id(self, command: list[str]) -> ExecutingRun:
-        launched = self._start(command)
+    async def _to_id(self, launched: Launched, kind: type[Started] = ExecutingRun) -> Started:
         try:
             with anyio.fail_after(self._patience_s):
                 while (run := launched.run_id()) is None:  # noqa: ASYNC110 - a file, not an event
                     await anyio.sleep(POLL_S)
-                executing = ExecutingRun(launched, run)
+                executing = kind(launched, run)
                 while launched.returncode is None and not executing.is_recorded:  # noqa: ASYNC110 - a file
                     await anyio.sleep(POLL_S)
         except BaseException:

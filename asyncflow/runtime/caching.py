@@ -30,7 +30,6 @@ from asyncflow.records import record, replace
 from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.inbox import Inbox
 from asyncflow.store.code import REDACTED
-from asyncflow.store.digests import digest_of
 from asyncflow.store.layout import blob_path, cached_blob_path
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord, Manifest
@@ -38,6 +37,7 @@ from asyncflow.store.memos import Memos
 from asyncflow.store.reads import ABSENT, key_of, text_digest
 from asyncflow.store.reuse import touch_blob
 from asyncflow.worker.binding import Binding, Origins
+from asyncflow.worker.named_files import content_digest, stamp_of
 from asyncflow.worker.report import outcome_of
 from asyncflow.worker.spec import CacheSpec, RunSpec, TaskSpec
 from asyncflow.worker.surroundings import gangs_of, values_of
@@ -188,7 +188,7 @@ class _Looked:
 class _File:
     """A file as it was last looked at."""
 
-    stamp: tuple[int, int, int]
+    stamp: str
     digest: str
 
 
@@ -225,7 +225,7 @@ class _Shelf:
     def _prepared(self, step: str, cache: Cache) -> CacheSpec:
         settings = self._settings(step, cache)
         known = self._made.get(step)
-        if known is not None and known[0] == settings:
+        if known is not None and known[0] == settings and self._is_kept(known[1].code):
             return known[1]
         if step not in self._code:
             self._code[step] = reached_code(self._flow_class, step)
@@ -236,7 +236,9 @@ class _Shelf:
         shown = {name: (piece.digest, self._redacted(step, piece.source)) for name, piece in code.items()}
         text = json.dumps({**settings, "env": env, "code": shown}, sort_keys=True)
         told = text.encode("utf-8", "surrogatepass")
-        made = CacheSpec(base, self._store.put_blob([told], what="The code of a step"), cache.ignore)
+        code_blob = self._store.put_blob([told], what="The code of a step")
+        stamps = tuple((path, self._files[path].stamp) for path in cache.files)
+        made = CacheSpec(base, code_blob, cache.ignore, stamps)
         self._made[step] = (settings, made)
         return made
 
@@ -247,7 +249,7 @@ class _Shelf:
             return None
         flow, run_spec = self._flow_class, self._run_spec
         binding = self._origins.bind(flow, spec, run_spec.parameters, gangs_of(flow))
-        given = given_to(self._store, binding, run_spec, spec, values_of(flow, run_spec, spec))
+        given = given_to(self._store, binding, run_spec, spec, values_of(flow, run_spec, spec), flow)
         for reads in several:
             memo = memos.find(key_of(made.base, reads, given))
             if memo is None or (cache.ttl is not None and time.time() - memo.made_at > cache.ttl):
@@ -298,6 +300,14 @@ class _Shelf:
             code=made.code,
         )
 
+    def _is_kept(self, digest: str) -> bool:
+        """Tell whether a blob is still there; if so, a cleaning leaves it alone as long as the attempt goes on."""
+        root = self._store.root
+        try:
+            return touch_blob(root, blob_path(root, digest))
+        except OSError:
+            return False
+
     def _redacted(self, step: str, source: str) -> str:
         for text in written_secrets(parse_flow(self._flow_class).steps[step].decorators):
             source = source.replace(text, REDACTED)
@@ -320,17 +330,11 @@ class _Shelf:
         }
 
     def _file(self, path: str) -> str:
-        """Return the digest of a file, which is read again when it has changed."""
-        try:
-            status = os.stat(path)
-            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-            known = self._files.get(path)
-            if known is None or known.stamp != stamp:
-                with open(path, "rb") as file:
-                    data = file.read()
-                known = self._files[path] = _File(stamp=stamp, digest=digest_of([data], len(data)))
-        except OSError:
-            return ABSENT
+        """Return the digest of a file or directory, which is read again when it has changed."""
+        stamp = stamp_of(path)
+        known = self._files.get(path)
+        if known is None or known.stamp != stamp:
+            known = self._files[path] = _File(stamp=stamp, digest=content_digest(path))
         return known.digest
 
 

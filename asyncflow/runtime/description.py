@@ -10,6 +10,7 @@ from typing import Any, cast
 from asyncflow.flow.config import configs_of
 from asyncflow.flow.decorators.project import ProjectBranch
 from asyncflow.records import fields
+from asyncflow.settings import setting
 from asyncflow.version import __version__
 
 __all__ = ["describe_run", "recorded_origin", "recorded_project"]
@@ -34,6 +35,7 @@ def describe_run(
         "with": list(with_specs),
         "isolation": isolation,
         "async_workers": async_workers,
+        "system_tags": [f"runtime:{setting('RUNTIME_NAME', 'dev')}"],
         "versions": {
             "asyncflow_version": __version__,
             "python_version": ".".join(str(part) for part in sys.version_info[:3]),
@@ -44,7 +46,7 @@ def describe_run(
         described["configs"] = {attribute: config.option_name for attribute, config in configs.items()}
     if project is not None:
         described["project"] = {item.name: getattr(project, item.name) for item in fields(ProjectBranch)}
-        described["system_tags"] = list(project.tags)
+        described["system_tags"] += project.tags
     return described
 
 

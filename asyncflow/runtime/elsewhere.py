@@ -24,6 +24,7 @@ from asyncflow.store.layout import shared_directory
 from asyncflow.store.local import LocalStore
 from asyncflow.store.objects import Objects
 from asyncflow.store.replica import owner_of
+from asyncflow.worker.attempt import has_cards
 from asyncflow.worker.spec import RunSpec
 
 __all__ = ["OpenPlace", "opened", "routed_backend"]
@@ -74,7 +75,7 @@ async def routed_backend(
     state: RunState,
     sink: LogSink,
     mirror: Mirror | None,
-) -> AsyncGenerator[Backend]:
+) -> AsyncGenerator[RoutedBackend]:
     """Make one backend of this machine's and those of open platforms; the latter are closed at the end.
 
     Raises:
@@ -129,6 +130,7 @@ async def _ordering(place: Place, request: RunRequest, host: Host, spec: RunSpec
         gangs=request.gangs,
         command=workers.command,
         environment=workers.environment,
+        has_cards=has_cards(request.flow),
     )
 
 

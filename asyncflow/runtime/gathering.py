@@ -89,6 +89,10 @@ class Gathering:
             closed=tuple(one for one in self._ended if read_to.get(one, self._logs[one]) >= self._size(one)),
         )
 
+    def in_flight(self) -> list[Attempt]:
+        """Return the attempts that have begun and not ended, as far as was gathered."""
+        return [attempt for attempt in self._logs if attempt not in self._ended]
+
     def sent(self, gathered: Gathered) -> None:
         """Note that a piece is in the bucket."""
         if gathered.piece.batches:

@@ -23,6 +23,7 @@ from asyncflow.events.position import Position, Snapshot
 from asyncflow.events.sqlite_log import SqliteLog
 from asyncflow.events.tagging import TaggingError
 from asyncflow.machine.events import Event
+from asyncflow.runtime.card_mirror import CardMirror
 from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.gathering import Gathered, Gathering
 from asyncflow.runtime.remote_lease import RemoteLease
@@ -80,6 +81,7 @@ class Mirror:
         self._position = position
         self._lease = lease
         self._clock = clock
+        self._cards = CardMirror(objects, home, run)
         self._gathering = Gathering(home, run, is_new=position.next_seq == 0)
         self._recorded = max(recorded, position.next_seq)
         """Number of the first event that is not recorded yet, as far as we were told."""
@@ -181,6 +183,7 @@ class Mirror:
     async def _push_all(self) -> None:
         while await self._push():
             pass
+        await self._cards.copy(self._gathering.in_flight())
 
     async def _push(self) -> bool:
         """Copy the next piece; False: there was nothing more to copy."""

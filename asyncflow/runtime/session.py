@@ -26,7 +26,6 @@ from asyncflow.machine.state import CloneKey, CloneSource, RunState
 from asyncflow.records import field, record
 from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.driver import Driver
-from asyncflow.runtime.groups import first_of_ours
 from asyncflow.runtime.inbox import Inbox
 from asyncflow.runtime.lease import held_lease, keep_lease
 from asyncflow.store.layout import remote_path, run_directory
@@ -85,6 +84,8 @@ class RunRequest:
     isolation: str = "fork"
     async_workers: int = 1
     """How many processes share the tasks of async steps."""
+    most_log_bytes: int | None = None
+    """How much of each stream of an attempt is kept. None: everything."""
     in_front: Callable[[Backend], Backend] = lambda backend: backend
     """Puts something in front of the run's backend. By default nothing."""
     places: tuple[Place, ...] = ()
@@ -300,27 +301,33 @@ class _Session:
             self.observer,
             isolation=self.request.isolation,
             async_workers=self.request.async_workers,
+            most_log_bytes=self.request.most_log_bytes,
         )
         shared = self.host.share(local, inbox)
-        async with self._routed(shared, spec, state) as routed:
+        async with self._routed(shared, spec, state) as (routed, detach):
             backend = self.request.in_front(routed)
             try:
                 async with self._cached(backend, spec, inbox) as cached:
                     yield cached
-            except BaseExceptionGroup as error:
-                if isinstance(first_of_ours(error), RunIsElsewhere):
-                    for one in self.platforms:  # whoever drives the run has taken their jobs over
-                        one.platform.let_go()
+            except (
+                Exception
+            ):  # the driver stops; its run goes on later, here or elsewhere, and takes over what runs
+                detach()
                 raise
             finally:
                 with anyio.move_on_after(CLOSE_S if not self.platforms else CLOSE_ELSEWHERE_S, shield=True):
                     await backend.aclose()
 
     @asynccontextmanager
-    async def _routed(self, local: Backend, spec: RunSpec, state: RunState) -> AsyncGenerator[Backend]:
-        """Put the backends of other places beside this machine's, if steps run there."""
+    async def _routed(
+        self, local: Backend, spec: RunSpec, state: RunState
+    ) -> AsyncGenerator[tuple[Backend, Callable[[], None]]]:
+        """Put the backends of other places beside this machine's, if steps run there.
+
+        Yields what lets go of what runs there, too.
+        """
         if not self.platforms:
-            yield local
+            yield local, lambda: None
             return
         from asyncflow.runtime.elsewhere import routed_backend  # only for flows that have such steps
 
@@ -334,7 +341,7 @@ class _Session:
             sink=self.observer,
             mirror=self.mirror,
         ) as routed:
-            yield routed
+            yield routed, routed.detach
 
     @asynccontextmanager
     async def _cached(self, backend: Backend, spec: RunSpec, inbox: Inbox) -> AsyncGenerator[Backend]:

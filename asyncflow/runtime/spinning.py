@@ -28,10 +28,8 @@ from asyncflow.store.manifest import Manifest
 from asyncflow.store.sweep import digests_of
 from asyncflow.worker.spec import TaskSpec
 
-__all__ = ["SPIN_STORE", "Spun", "SpunBackend", "begun_with", "only_step"]
+__all__ = ["Spun", "SpunBackend", "begun_with", "only_step"]
 
-SPIN_STORE = "spin"
-"""The directory in a store that holds what was spun and is kept."""
 _COPIES_FROM = 1_000_000
 """Numbers of copied tasks, out of the way of the one that runs."""
 

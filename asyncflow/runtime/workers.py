@@ -17,9 +17,9 @@ from asyncflow.flow.decorators.places import place_of
 from asyncflow.flow.given_configs import handed_down
 from asyncflow.records import record
 from asyncflow.store.objects import Objects
+from asyncflow.store.package.upload import upload_package
 from asyncflow.store.replica import STORE_VARIABLE
 from asyncflow.store.s3.address import S3Settings
-from asyncflow.store.s3.keys import code_key
 from asyncflow.version import __version__
 from asyncflow.worker.container import bootstrap_command
 from asyncflow.worker.packing import package_of
@@ -70,9 +70,7 @@ async def workers_in_containers(
         StoreError: The bucket cannot be written.
     """
     package = await anyio.to_thread.run_sync(lambda: package_of(flow_class, flow_file, suffixes=suffixes))
-    key = code_key(package.digest)
-    await objects.put_file(key, package.path, only_new=True)
-    url = f"{objects.url}/{key}"
+    url = (await upload_package(objects, package)).url
     told = {
         "METAFLOW_CODE_SHA": package.digest,
         "METAFLOW_CODE_URL": url,

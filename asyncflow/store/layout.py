@@ -5,6 +5,7 @@
   blobs/<2 hex>/<38 hex>        content-addressed, written once
   runs/<run>/<task // 1000>.manifests      a pack: the manifests of a thousand tasks, appended
              <task // 1000>/<task>.<attempt>.log
+             <task // 1000>/<task>.<attempt>.cards      what its cards show while it runs; see cards/live.py
   memos/<40 hex>                for each step's code, what results were made of (@cache)
   tmp/                          files being written
   locks/                        empty files, locked while the store is cleaned and blobs are used again
@@ -20,12 +21,14 @@ __all__ = [
     "BLOBS",
     "DATABASE",
     "RUNS",
+    "SPIN_STORE",
     "STORE_DIRECTORY",
     "TEMPORARY",
     "blob_path",
     "cache_directory",
     "cached_blob_path",
     "gc_lock_path",
+    "live_cards_path",
     "log_path",
     "memo_path",
     "memos_directory",
@@ -38,6 +41,8 @@ __all__ = [
     "temporary_directory",
 ]
 
+SPIN_STORE = "spin"
+"""The directory in a store that holds what was spun and is kept; a store of its own."""
 STORE_DIRECTORY = ".asyncflow"
 DATABASE = "asyncflow.db"
 BLOBS = "blobs"
@@ -63,6 +68,11 @@ def pack_path(root: str, run: int, task: int) -> str:
 def log_path(root: str, run: int, task: int, attempt: int) -> str:
     """Return the path of an attempt's log (both streams)."""
     return f"{root}/runs/{run}/{task // 1000}/{task}.{attempt}.log"
+
+
+def live_cards_path(root: str, run: int, task: int, attempt: int) -> str:
+    """Return the path of what an attempt's cards show while it runs."""
+    return f"{root}/runs/{run}/{task // 1000}/{task}.{attempt}.cards"
 
 
 def temporary_directory(root: str) -> str:

@@ -13,7 +13,7 @@ from asyncflow.store.content import KIND_RAW, KIND_ZSTD, InlineContent, inlined
 from asyncflow.store.digests import Buffer, digest_of
 from asyncflow.store.failures import damaged, missing, read_failure, write_failure
 from asyncflow.store.layout import pack_path
-from asyncflow.store.manifest import ArtifactRecord, Items, Manifest
+from asyncflow.store.manifest import ArtifactRecord, CardRecord, Items, Manifest
 from asyncflow.store.manifests import decode_manifest, encode_manifest
 from asyncflow.store.packs import Pack, append, sealed
 from asyncflow.store.serializers import named, serializer_for, type_name
@@ -158,6 +158,26 @@ class LocalStore:
         content = InlineContent(record.inline, record.size_bytes).read()
         write_blob(self.root, record.digest, [content], len(content), what=f"Artifact `{name}`")
         return record._replace(inline=None)
+
+    # Cards
+
+    def write_card(self, made: CardRecord, packed: bytes) -> CardRecord:
+        """Store what a card consists of; return its record, its bytes inlined if they are few. Raises StoreError."""
+        digest = digest_of([packed], len(packed))
+        inline = self._store(
+            digest, [packed], len(packed), what=f"Card `{made.type}`", inline_bytes=INLINE_BYTES
+        )
+        return made._replace(digest=digest, size_bytes=len(packed), inline=inline)
+
+    def read_card(self, card: CardRecord) -> bytes:
+        """Return what a card consists of. Raises StoreError if it is missing or damaged."""
+        what = f"Card `{card.type}`"
+        if card.inline is None:
+            return BlobContent(self.root, card.digest, card.size_bytes, what).read()
+        try:
+            return InlineContent(card.inline, card.size_bytes).read()
+        except (ValueError, IndexError) as error:
+            raise StoreError(f"{what} in the manifest cannot be read: {error}") from error
 
     # Foreach items
 

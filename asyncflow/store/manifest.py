@@ -13,6 +13,7 @@ __all__ = [
     "MANIFEST_VERSION",
     "PARAMETERS_STEP",
     "ArtifactRecord",
+    "CardRecord",
     "ErrorRecord",
     "FrameRecord",
     "Items",
@@ -71,6 +72,20 @@ class ErrorRecord(NamedTuple):
     leaves: tuple[tuple[str, ...], ...] = ()
 
 
+class CardRecord(NamedTuple):
+    """One card as stored: what `asyncflow.cards.codec` made of it, inlined here, or in the blob named by the digest."""
+
+    type: str
+    id: str
+    """Empty: it has none."""
+    digest: str
+    """Of its bytes, uncompressed."""
+    size_bytes: int
+    inline: bytes | None = None
+    """The stored bytes as artifacts have them; None: they are in the blob."""
+    made_at: float = 0.0
+
+
 class Manifest(NamedTuple):
     """Everything one attempt left behind. Written once, as the attempt's last act."""
 
@@ -110,3 +125,5 @@ class Manifest(NamedTuple):
     """Run, task and attempt whose result was taken over (@cache); None: the step ran."""
     code: str | None = None
     """The blob that tells the step's code and settings, of a step with @cache."""
+    cards: tuple[CardRecord, ...] = ()
+    """In the order of the step's @card."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgpack
 
-from asyncflow.store.manifest import ArtifactRecord, ErrorRecord, FrameRecord, Items, Manifest
+from asyncflow.store.manifest import ArtifactRecord, CardRecord, ErrorRecord, FrameRecord, Items, Manifest
 
 __all__ = ["MAGIC", "decode_manifest", "encode_manifest"]
 
@@ -19,6 +19,7 @@ MAGIC = b"AFM1"
 """What every manifest begins with."""
 _FIELDS = len(Manifest._fields)
 _RECORD_FIELDS = len(ArtifactRecord._fields)
+_CARD_FIELDS = len(CardRecord._fields)
 
 _Data = list[Any]  # Any: what msgpack gives
 _pack: Any = (
@@ -59,11 +60,16 @@ def _manifest(data: _Data) -> Manifest:
         caught=_error(plain.caught),
         reads=tuple(plain.reads),
         reused=None if plain.reused is None else tuple(plain.reused),
+        cards=tuple(map(_card, plain.cards)) if plain.cards else (),
     )
 
 
 def _items(data: Any) -> Items | None:  # Any: an array of msgpack, or None
     return None if data is None else Items(*data[: len(Items._fields)])
+
+
+def _card(data: Any) -> CardRecord:  # Any: an array of msgpack
+    return CardRecord(*data[:_CARD_FIELDS])
 
 
 def _frame(data: Any) -> FrameRecord:  # Any: an array of msgpack

@@ -13,14 +13,16 @@ All integers are little-endian.
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from asyncflow.store.digests import Buffer
 
-__all__ = ["ALIGNMENT", "join_parts", "pickle_parts", "taken_apart", "unpickle"]
+__all__ = ["ALIGNMENT", "Watch", "join_parts", "pickle_parts", "taken_apart", "unpickle", "watch_names"]
 
 ALIGNMENT = 64
 _MAGIC = b"AF5\0"
@@ -29,6 +31,35 @@ _PLAIN = 0x80
 _SCALARS = frozenset((int, float, bool, type(None)))
 _IN_BAND_BELOW = 512
 """Shorter buffers stay in the pickle stream: the table entry and the padding would cost more than the copy."""
+
+
+class Watch:
+    """The classes and functions that values of this process are made of, as their pickles name them."""
+
+    __slots__ = ("modules", "names")
+
+    def __init__(self) -> None:
+        self.modules = frozenset(sys.modules)
+        """Those that were imported before the first value was loaded."""
+        self.names: set[tuple[str, str]] = set()
+        """Module and qualified name."""
+
+
+_watches: list[Watch] = []
+"""None or one: it is kept for as long as the process lives."""
+
+
+def watch_names() -> Watch:
+    """Note from now on which classes and functions values are made of; returns all that was noted yet."""
+    if not _watches:
+        _watches.append(Watch())
+    return _watches[0]
+
+
+class _WatchingUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str, /) -> Any:  # Any: a class or function
+        _watches[0].names.add((module, name))
+        return super().find_class(module, name)
 
 
 class _Sink:
@@ -89,10 +120,10 @@ def unpickle(view: memoryview) -> Any:  # Any: the user's object
 
     Raises ValueError if the content is damaged, and whatever the value's own code raises.
     """
-    if not view or view[0] == _PLAIN:
-        return pickle.loads(view)  # the store holds what the user's own tasks wrote
     stream, buffers = taken_apart(view)
-    return pickle.loads(stream, buffers=buffers)  # as above
+    if _watches:
+        return _WatchingUnpickler(io.BytesIO(stream), buffers=buffers).load()
+    return pickle.loads(stream, buffers=buffers)  # the store holds what the user's own tasks wrote
 
 
 def taken_apart(view: memoryview) -> tuple[memoryview, list[memoryview]]:

@@ -7,6 +7,8 @@
     inputs.*!A,B         all artifacts of the inputs but A and B (merge_artifacts)
     inputs.step()        from which steps the inputs came;  inputs.index()  and the like: of all inputs
     current.NAME         an attribute of `current`
+    code.MODULE:NAME     what a class or function of the user's reaches that something read was made of
+    code.MODULE:         likewise, of a module that was imported late: all of it. Manifests add =DIGEST to both
 
 More than was read may be noted: then a task runs once too often, never too seldom.
 """
@@ -20,7 +22,7 @@ from asyncflow.store.digests import digest_of
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord, FrameRecord, Manifest
 
-__all__ = ["ABSENT", "Given", "digest_of_read", "is_ignored", "key_of", "of_inputs", "text_digest"]
+__all__ = ["ABSENT", "Given", "digest_of_read", "is_ignored", "key_of", "name_of", "of_inputs", "text_digest"]
 
 ABSENT = "-"
 """Stands for the digest of what is not there."""
@@ -37,6 +39,8 @@ class Given(NamedTuple):
     """None: the step is no join."""
     current: Callable[[str], str]
     """Gives the text of an attribute of `current`."""
+    code: Callable[[str], str]
+    """Gives a digest of what code a class or function (`module:name`) reaches; `ABSENT` if it is not there."""
 
 
 def key_of(base: str, reads: Iterable[str], given: Given) -> str:
@@ -54,6 +58,8 @@ def digest_of_read(read: str, given: Given) -> str:
         return _own(name, given)
     if where == "current":
         return text_digest(given.current(name))
+    if where == "code":
+        return given.code(name)
     inputs = given.inputs
     if inputs is None:
         return ABSENT
@@ -61,6 +67,11 @@ def digest_of_read(read: str, given: Given) -> str:
         return str(len(inputs))
     chosen = inputs if where == "inputs" else [inputs[at] for at in _indexes(where) if at < len(inputs)]
     return text_digest("\n".join(_of_branch(name, branch, given) for branch in chosen))
+
+
+def name_of(read: str) -> str:
+    """Return what was read, without the digest that manifests note of code."""
+    return read.partition("=")[0] if read.startswith("code.") else read
 
 
 def is_ignored(read: str, ignored: Iterable[str]) -> bool:

@@ -165,6 +165,9 @@ def digests_of(manifest: Manifest) -> Iterator[str]:
         yield manifest.items.digest
     if manifest.code is not None:
         yield manifest.code
+    for card in manifest.cards:
+        if card.inline is None:
+            yield card.digest
     for frame in manifest.frames:
         if frame.items is not None:
             yield frame.items.digest

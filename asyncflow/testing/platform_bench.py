@@ -137,12 +137,12 @@ class Site:
 
     async def until_ended(self, *attempts: Attempt) -> list[End]:
         """Wait until each of the attempts has ended; return how, in their order."""
-        await self._until(lambda: all(self.phase(attempt) is Phase.ENDED for attempt in attempts))
+        await self.until(lambda: all(self.phase(attempt) is Phase.ENDED for attempt in attempts))
         return [self._last(attempt).end or _no_end(attempt) for attempt in attempts]
 
     async def until_running(self, *attempts: Attempt) -> None:
         """Wait until each of the attempts runs."""
-        await self._until(lambda: all(self.phase(attempt) is Phase.RUNNING for attempt in attempts))
+        await self.until(lambda: all(self.phase(attempt) is Phase.RUNNING for attempt in attempts))
 
     async def until_written(self, name: str, *, lines: int = 1) -> list[str]:
         """Wait until jobs have written lines to `$SCRATCH/name`; return them."""
@@ -164,7 +164,8 @@ class Site:
             async for seen in self._changes:
                 self.told += seen
 
-    async def _until(self, is_enough: Callable[[], bool]) -> None:
+    async def until(self, is_enough: Callable[[], bool]) -> None:
+        """Take what `changes` tells until there is enough in `told`."""
         with anyio.fail_after(self._bench.longest_s):
             while not is_enough():
                 self.told += await anext(self._changes)

@@ -311,13 +311,13 @@ class PlatformSuite:
             await site.until_written("beats", lines=MANY_BEATS)
         await _assert_gone(bench)
 
-    async def test_what_was_let_go_is_the_next_schedulers(self, bench: PlatformBench) -> None:
+    async def test_what_runs_when_one_detaches_is_the_next_schedulers(self, bench: PlatformBench) -> None:
         """A scheduler whose run another one has taken over ends nothing."""
         job = bench.job(BEAT)
         async with bench.open() as site:
             await site.submit(job)
             await site.until_running(job.attempt)
-            site.platform.let_go()
+            site.platform.detach()
         beats = len(bench.lines("beats"))
         async with bench.open() as site:
             (found,) = await site.platform.find([job.attempt])
@@ -370,6 +370,7 @@ class PlatformSuite:
         async with bench.open() as site:
             capabilities = site.platform.capabilities
         assert capabilities.name == bench.provider.name
+        assert capabilities.shares_filesystem == bench.provider.shares_filesystem
         assert capabilities.most_at_once > 0
 
     async def test_looking_around_finds_everything_in_order(self, bench: PlatformBench) -> None:

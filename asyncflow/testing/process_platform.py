@@ -94,7 +94,7 @@ class ProcessPlatform:
         self._told: dict[Attempt, Phase] = {}
         self._news = anyio.Event()
         self._is_closed = False
-        self._is_let_go = False
+        self._is_detached = False
         self._capabilities = PlatformCapabilities(
             name=Process.name, has_array=has_array, shares_filesystem=True
         )
@@ -164,15 +164,14 @@ class ProcessPlatform:
         await anyio.to_thread.run_sync(self._jobs[attempt].destroy)
         self._wake()
 
-    def let_go(self) -> None:
-        """Leave the jobs to another driver. See `Platform.let_go`."""
-        self._is_let_go = True
+    def detach(self) -> None:
+        """Let what runs go on when the platform is closed. See `Platform.detach`."""
+        self._is_detached = True
 
     async def aclose(self) -> None:
-        """End what still runs: asked first, then forced. Bounded in time; safe to call twice."""
+        """End what still runs, unless detached: asked first, then forced. Bounded in time; safe to call twice."""
         self._is_closed = True
-        if self._is_let_go:
-            self._wake()
+        if self._is_detached:
             return
         with anyio.CancelScope(shield=True):
             await self.stop(list(self._jobs), force=False)

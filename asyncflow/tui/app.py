@@ -18,8 +18,10 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from asyncflow.events.rows import TaskRow
+from asyncflow.look import PALETTES, Palette, Span, is_ascii, palette_named
 from asyncflow.text import one_line, visible
 from asyncflow.tui.bars import Lines
+from asyncflow.tui.cardpane import CardPane
 from asyncflow.tui.changes import Changes
 from asyncflow.tui.compare import CompareScreen
 from asyncflow.tui.desk import Desk
@@ -27,7 +29,6 @@ from asyncflow.tui.dialogs import Choice, Help, Reading
 from asyncflow.tui.keys import PLACES, bindings_of
 from asyncflow.tui.listing import Listing
 from asyncflow.tui.logpane import LogPane
-from asyncflow.tui.look import PALETTES, Palette, Span, is_ascii
 from asyncflow.tui.model import RunModel
 from asyncflow.tui.outside import dry_run, page_file
 from asyncflow.tui.run_screen import VIEWS, RunScreen
@@ -90,11 +91,7 @@ class Dashboard(App[Leave]):
         """The signal that ended the dashboard."""
         for palette in PALETTES.values():
             self.register_theme(_theme(palette))
-        wanted = os.environ.get(THEME_VARIABLE, "")
-        self.theme = next(
-            (name for name in PALETTES if wanted in (name, name.removeprefix("asyncflow-"))),
-            "asyncflow-night",
-        )
+        self.theme = palette_named(os.environ.get(THEME_VARIABLE, "")).name
 
     async def on_mount(self) -> None:
         """Show the first screen."""
@@ -238,6 +235,8 @@ class Dashboard(App[Leave]):
         places = []
         if isinstance(self.focused, LogPane):
             places.append("log")
+        elif isinstance(self.focused, CardPane):
+            places.append("card")
         elif isinstance(self.focused, Listing):
             places.append("list")
         name = {RunsScreen: "runs", RunScreen: "run", TaskScreen: "task"}.get(type(self.screen))
@@ -330,7 +329,7 @@ class Dashboard(App[Leave]):
     def action_zoom(self) -> None:
         """Give the pane the whole screen, and back; meanwhile the terminal selects text with the mouse."""
         self._is_zoomed = not self._is_zoomed
-        name = "zoomed-log" if isinstance(self.focused, LogPane) else "zoomed-upper"
+        name = "zoomed-log" if isinstance(self.focused, LogPane | CardPane) else "zoomed-upper"
         for each in ("zoomed-log", "zoomed-upper"):
             self.screen.set_class(self._is_zoomed and each == name, each)
         driver = self._driver

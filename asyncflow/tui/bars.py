@@ -10,8 +10,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from asyncflow.look import PALETTES, Span
 from asyncflow.tui.listing import Painter
-from asyncflow.tui.look import PALETTES, Span
 
 __all__ = ["Lines", "Tabs"]
 

@@ -13,6 +13,7 @@ from textual.screen import Screen
 from asyncflow.errors import StoreError
 from asyncflow.events.browser import Browser, TaskQuery
 from asyncflow.events.rows import RunRow
+from asyncflow.look import Span
 from asyncflow.machine.ids import PARAMETERS_TASK, ManifestKey
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord
@@ -20,7 +21,6 @@ from asyncflow.text import duration_text, moment_text
 from asyncflow.tui.bars import Lines
 from asyncflow.tui.keys import bindings_of, hints_of
 from asyncflow.tui.listing import Cell, Column, Listing
-from asyncflow.tui.look import Span
 from asyncflow.tui.preview import preview
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from asyncflow.cards.terminal.graph import Label, draw_graph
+from asyncflow.look import PALETTES, Span, status_spans
 from asyncflow.text import duration_text
-from asyncflow.tui.graph import Label, draw_graph
 from asyncflow.tui.keys import bindings_of
 from asyncflow.tui.listing import Painter
-from asyncflow.tui.look import PALETTES, Span, status_spans
 from asyncflow.tui.model import RunModel
 
 __all__ = ["GraphPane"]

@@ -19,9 +19,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from asyncflow.look import PALETTES, Glyphs, Palette, Span, glyphs
 from asyncflow.text import one_line
 from asyncflow.tui.keys import bindings_of
-from asyncflow.tui.look import PALETTES, Glyphs, Palette, Span, glyphs
 
 __all__ = ["Cell", "Column", "Listing", "Painter", "Rows"]
 

@@ -16,11 +16,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.worker import get_current_worker
 
+from asyncflow.look import PALETTES, Span, glyphs
 from asyncflow.text import one_line
 from asyncflow.tui.keys import bindings_of
 from asyncflow.tui.listing import Painter
 from asyncflow.tui.logfile import LogFile, Shown
-from asyncflow.tui.look import PALETTES, Span, glyphs
 
 __all__ = ["LogPane", "compiled"]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from asyncflow.events.codec import to_plain
 from asyncflow.events.reader import Numbered
 from asyncflow.events.rows import RunRow, TaskRow
+from asyncflow.look import Glyphs, Span, bar, glyphs, sparkline, status_spans
 from asyncflow.text import duration_text, moment_text
 from asyncflow.tui.listing import Cell, Column
-from asyncflow.tui.look import Glyphs, Span, bar, glyphs, sparkline, status_spans
 from asyncflow.tui.model import RunModel, StepModel
 from asyncflow.tui.pages import Pages
 

@@ -16,6 +16,7 @@ from textual.widgets import ContentSwitcher
 
 from asyncflow.events.browser import TaskQuery
 from asyncflow.events.rows import LIVING, TaskRow
+from asyncflow.look import Span, glyphs
 from asyncflow.store.layout import log_path
 from asyncflow.tui.bars import Lines, Tabs
 from asyncflow.tui.dialogs import Prompt
@@ -23,7 +24,6 @@ from asyncflow.tui.graphpane import GraphPane
 from asyncflow.tui.keys import bindings_of, hints_of
 from asyncflow.tui.listing import Listing
 from asyncflow.tui.logpane import LogPane
-from asyncflow.tui.look import Span, glyphs
 from asyncflow.tui.model import RunModel
 from asyncflow.tui.rows import EventRows, StepRows, TaskRows, task_place
 from asyncflow.tui.runhead import RunHead

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from asyncflow.look import Glyphs, Span, bar, status_spans
 from asyncflow.text import bytes_text, duration_text
 from asyncflow.tui.bars import Lines
-from asyncflow.tui.look import Glyphs, Span, bar, status_spans
 from asyncflow.tui.model import RunModel
 from asyncflow.tui.usage import Usage
 

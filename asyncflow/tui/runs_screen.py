@@ -11,11 +11,11 @@ from textual.screen import Screen
 
 from asyncflow.events.browser import Browser
 from asyncflow.events.rows import RunRow
+from asyncflow.look import Span
 from asyncflow.tui.bars import Lines
 from asyncflow.tui.dialogs import Prompt
 from asyncflow.tui.keys import bindings_of, hints_of
 from asyncflow.tui.listing import Listing
-from asyncflow.tui.look import Span
 from asyncflow.tui.query import RunQuery, parse_query
 from asyncflow.tui.rows import RunRows
 

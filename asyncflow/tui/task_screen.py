@@ -16,17 +16,18 @@ from textual.screen import Screen
 from asyncflow.errors import StoreError
 from asyncflow.events.browser import Browser
 from asyncflow.events.rows import LIVING, AttemptRow, TaskRow
+from asyncflow.look import Span, glyphs, status_spans
 from asyncflow.machine.ids import ManifestKey
 from asyncflow.store.layout import log_path
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord
 from asyncflow.text import bytes_text, duration_text, moment_text
 from asyncflow.tui.bars import Lines
+from asyncflow.tui.cardpane import CardPane, Subject
 from asyncflow.tui.dialogs import Prompt
 from asyncflow.tui.keys import bindings_of, hints_of
 from asyncflow.tui.listing import Cell, Column, Listing
 from asyncflow.tui.logpane import LogPane
-from asyncflow.tui.look import Span, glyphs, status_spans
 from asyncflow.tui.model import StepModel
 from asyncflow.tui.preview import preview
 from asyncflow.tui.rows import error_line, task_place
@@ -105,11 +106,12 @@ class TaskScreen(Screen[None]):
                 yield Listing(self._rows, empty="No artifact yet.", id="artifacts")
         yield Lines(1, ground="surface", id="logtitle")
         yield LogPane(id="log")
+        yield CardPane(id="card")
         yield Lines(1, ground="surface", id="hints")
 
     def on_mount(self) -> None:
         """Show the task, and go on looking while it lives."""
-        self._log = self.query_one(LogPane)
+        self._log, self._card = self.query_one(LogPane), self.query_one(CardPane)
         self._log.focus()
         self.watch(self, "focused", self._show_hints)
         self.run_worker(self._load, exclusive=True)
@@ -176,6 +178,8 @@ class TaskScreen(Screen[None]):
         about.update(*((line, ()) for line in lines))
         tries = f" {drawn.dot} try {self._number + 1} of {task.attempt + 1}" if task.attempt > 0 else ""
         self._log.show(log_path(self.app.home, *self._key()), f"{task.step}/{task.task}{tries}")
+        pathspec = f"{self._flow}/{task.run}/{task.step}/{task.task}"
+        self._card.show(Subject(pathspec, self._number, task.status))
         self._show_log_title()
 
     def _about(self) -> list[list[Span]]:
@@ -222,12 +226,15 @@ class TaskScreen(Screen[None]):
         return lines
 
     def _show_log_title(self) -> None:
-        role = "title" if self._log.has_focus else "head"
-        left = [Span(f" Log {glyphs().dot} ", role), Span(self._log.title, role)]
-        self.query_one("#logtitle", Lines).update((left, [Span(f"{self._log.note} ", "dim")]))
+        pane: LogPane | CardPane = self._card if self._card.display else self._log
+        role = "title" if pane.has_focus else "head"
+        what = "Card" if pane is self._card else "Log"
+        left = [Span(f" {what} {glyphs().dot} ", role), Span(pane.title, role)]
+        self.query_one("#logtitle", Lines).update((left, [Span(f"{pane.note} ", "dim")]))
 
     def _show_hints(self) -> None:
-        places = ("log", "task", "app") if self._log.has_focus else ("list", "task", "app")
+        pane = {self._log: "log", self._card: "card"}.get(self.focused, "list")
+        places = (pane, "task", "app")
         self.app.show_hints(self.query_one("#hints", Lines), hints_of(*places))
         self._show_log_title()
 
@@ -245,6 +252,17 @@ class TaskScreen(Screen[None]):
     def on_log_pane_told(self, message: LogPane.Told) -> None:
         """Say what a search has to say."""
         self.app.say(message.text)
+
+    def on_card_pane_told(self, message: CardPane.Told) -> None:
+        """Say where a card was opened."""
+        self.app.say(message.text)
+
+    def action_card(self) -> None:
+        """Show the cards in place of the log, and back."""
+        self.toggle_class("card")
+        shown = self._card if self.has_class("card") else self._log
+        self.call_after_refresh(shown.focus)
+        self.call_after_refresh(self._show)
 
     def on_log_pane_pager_asked(self, _message: LogPane.PagerAsked) -> None:
         """Open the log in $PAGER."""
@@ -331,6 +349,8 @@ class TaskScreen(Screen[None]):
 
     def copied(self) -> tuple[str, str]:
         """Return what `y` copies, and what it is."""
+        if self._card.has_focus:
+            return self._card.text(), "the card"
         if self._log.has_focus and not self._log.is_following:
             return self._log.selected_text, "the line"
         if self.query_one("#artifacts", Listing).has_focus and len(self._rows):

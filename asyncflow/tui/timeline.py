@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asyncflow.events.rows import TaskRow
+from asyncflow.look import Span, glyphs
 from asyncflow.text import duration_text
 from asyncflow.tui.listing import Cell, Column
-from asyncflow.tui.look import Span, glyphs
 from asyncflow.tui.model import RunModel, StepModel
 
 __all__ = ["MOST_TASKS", "TimelineRows"]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from inspect import isawaitable
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -22,7 +22,7 @@ import anyio.to_thread
 from asyncflow.errors import StoreError
 from asyncflow.flow.decorators.user import Wrapping
 from asyncflow.machine.outcome import Failed, Outcome
-from asyncflow.store.manifest import ArtifactRecord
+from asyncflow.store.manifest import ArtifactRecord, CardRecord
 from asyncflow.worker import report
 from asyncflow.worker.async_streams import OWNER
 from asyncflow.worker.attempt import Prepared, show
@@ -34,6 +34,9 @@ from asyncflow.worker.timeout import TimeoutException
 from asyncflow.worker.transition import handover_of, static_handover
 from asyncflow.worker.usage import SharedMeter
 from asyncflow.worker.weight import is_light
+
+if TYPE_CHECKING:
+    from asyncflow.worker.deck import Deck
 
 __all__ = ["AsyncAttempt", "StepStopped", "prepare_async"]
 
@@ -100,6 +103,8 @@ class AsyncAttempt(Prepared):
         self._started: dict[asyncio.Task[Any], None] = {}
         OWNER.set(self)
         self._surroundings.bind_current()
+        if self._deck is not None:
+            self._deck.enter()
         try:
             if isinstance(self._binding, StoreError):
                 raise self._binding
@@ -107,13 +112,16 @@ class AsyncAttempt(Prepared):
             self._has_left_step = True
             await self._end_what_is_left()
             records = await self._settle_here(self._binding)
-            return None if self.is_abandoned else self._leave_manifest(self._binding, records, meter)
+            cards = () if self._deck is None else await self._deal_here(self._deck, records)
+            return None if self.is_abandoned else self._leave_manifest(self._binding, records, meter, cards)
         except StoreError as error:
             told = info_of(error)
             show(told)
             return Failed(error=told, usage=meter.read())
         finally:
             self.is_over = True
+            if self._deck is not None:
+                self._deck.close()
             if self.ended is not None:
                 self.ended.set()
 
@@ -223,6 +231,17 @@ class AsyncAttempt(Prepared):
         if all(name in _NO_ARTIFACTS or is_light(value) for name, value in made.items()):
             return self._settle(binding)
         return await self._on_thread(partial(self._settle, binding))
+
+    async def _deal_here(self, deck: Deck, records: dict[str, ArtifactRecord]) -> tuple[CardRecord, ...]:
+        """Make the cards on a thread. Those that take longer than their timeouts are left behind."""
+        limit_s = sum(float(hand.attributes.timeout) for hand in deck.hands if hand.attributes is not None)
+        with anyio.CancelScope(shield=True), anyio.move_on_after(limit_s):
+            return await anyio.to_thread.run_sync(
+                partial(self._deal, records), limiter=self.threads, abandon_on_cancel=True
+            )
+        from asyncflow.worker.dealing import give_up  # loaded with the deck
+
+        return give_up(deck, self._store, f"The card took longer than its timeout of {limit_s:g} s")
 
     async def _on_thread(self, work: Callable[[], Result]) -> Result:
         """Do what takes long beside the loop. Waits until it is done, also when it is cancelled."""

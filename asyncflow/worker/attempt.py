@@ -18,34 +18,40 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import CoroutineType, MethodType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from asyncflow.errors import AsyncflowError, StoreError
 from asyncflow.flow.binding import NextCall
 from asyncflow.flow.decorators.builtin import Catch
+from asyncflow.flow.decorators.card import Card
 from asyncflow.flow.decorators.secrets import Secrets
 from asyncflow.flow.decorators.user import Wrapping
 from asyncflow.flow.failure import CaughtFailure
+from asyncflow.flow.graph import StepInfo
 from asyncflow.flow.parse import parse_flow
 from asyncflow.flow.spec import artifacts_of
 from asyncflow.machine.outcome import ErrorInfo, Failed, Outcome, Succeeded
 from asyncflow.records import compile_now
 from asyncflow.store import compression
 from asyncflow.store.local import LocalStore
-from asyncflow.store.manifest import MANIFEST_VERSION, ArtifactRecord, Manifest
+from asyncflow.store.manifest import MANIFEST_VERSION, ArtifactRecord, CardRecord, Manifest
+from asyncflow.store.pickling import watch_names
 from asyncflow.worker.binding import Binding, Origins
 from asyncflow.worker.problems import info_of, record_of
 from asyncflow.worker.report import artifact_refs
 from asyncflow.worker.spec import RunSpec, TaskSpec
 from asyncflow.worker.surroundings import Surroundings, gangs_of, parameter_names_of
 from asyncflow.worker.timeout import time_limit
-from asyncflow.worker.tracing import note_result
+from asyncflow.worker.tracing import names_of_values, note_result
 from asyncflow.worker.transition import Handover, SwitchError, handover_of, static_handover
 from asyncflow.worker.usage import Meter
 
-__all__ = ["Prepared", "has_async_steps", "preload", "prepare", "run_attempt", "show"]
+if TYPE_CHECKING:
+    from asyncflow.worker.deck import Deck
+
+__all__ = ["Prepared", "has_async_steps", "has_cards", "preload", "prepare", "run_attempt", "show"]
 
 compression.load()  # with this module, and so before a fork
 
@@ -56,11 +62,21 @@ def preload(flow_class: type) -> None:
     parse_flow(flow_class)
     gangs_of(flow_class)
     parameter_names_of(flow_class)
+    cards = [card for info in parse_flow(flow_class).steps.values() for card in _cards_of(info)]
+    if cards:
+        from asyncflow.worker.dealing import preload_cards  # only for flows that have some
+
+        preload_cards(cards)
 
 
 def has_async_steps(flow_class: type) -> bool:
     """Say whether some steps of the flow share a worker's event loop."""
     return any(info.is_async for info in parse_flow(flow_class).steps.values())
+
+
+def has_cards(flow_class: type) -> bool:
+    """Say whether some steps of the flow have a card."""
+    return any(_cards_of(info) for info in parse_flow(flow_class).steps.values())
 
 
 def run_attempt(flow_class: type, run_spec: RunSpec, task_spec: TaskSpec, store: LocalStore) -> Outcome:
@@ -88,6 +104,7 @@ class Prepared:
     __slots__ = (
         "_binding",
         "_catch",
+        "_deck",
         "_error",
         "_failure",
         "_flow",
@@ -117,11 +134,20 @@ class Prepared:
         self._info = parse_flow(flow_class).steps[spec.step]
         self._catch: Catch | None = self._info.decorator(Catch)
         self._surroundings = Surroundings(flow_class, run_spec, spec)
+        if spec.cache is not None:
+            watch_names()
         self._host = os.uname().nodename
         self._flow: Any = None  # Any: a FlowSpec; its attributes are the user's
         self._handover = Handover()
         self._error: BaseException | None = None
         self._failure: ErrorInfo | None = None
+        self._deck: Deck | None = None
+        cards = _cards_of(self._info)
+        if cards:
+            from asyncflow.worker.dealing import deck_of  # only for steps that have some
+
+            self._deck = deck_of(cards, flow_class, run_spec, spec)
+            self._surroundings.give("card", self._deck)
 
     def run(self) -> Outcome:
         """Run the attempt and leave its manifest; say how it ended.
@@ -134,11 +160,14 @@ class Prepared:
             if isinstance(self._binding, StoreError):
                 raise self._binding
             self._surroundings.enter()
+            if self._deck is not None:
+                self._deck.enter()
             try:
                 self._execute(self._binding)
                 if os.getpid() != own:
                     _end_copy(has_failed=self._failure is not None)
-                return self._leave_manifest(self._binding, self._settle(self._binding), meter)
+                records = self._settle(self._binding)
+                return self._leave_manifest(self._binding, records, meter, self._deal(records))
             finally:
                 self._surroundings.leave()
         except StoreError as error:
@@ -248,8 +277,23 @@ class Prepared:
                     raise
         return self._store.fit_inline(records)
 
+    def _names_of_values(self) -> Iterator[str]:
+        return iter(()) if self._spec.cache is None else names_of_values(self._flow_class)
+
+    def _deal(self, records: dict[str, ArtifactRecord]) -> tuple[CardRecord, ...]:
+        """Make the attempt's cards, whether it went well or not. Never raises."""
+        if self._deck is None:
+            return ()
+        from asyncflow.worker.dealing import deal  # loaded with the deck
+
+        return deal(self._deck, self._flow, records, self._store)
+
     def _leave_manifest(
-        self, binding: Binding, artifacts: dict[str, ArtifactRecord], meter: Meter
+        self,
+        binding: Binding,
+        artifacts: dict[str, ArtifactRecord],
+        meter: Meter,
+        cards: tuple[CardRecord, ...] = (),
     ) -> Outcome:
         """Write the manifest and return the outcome it tells. Raises StoreError."""
         spec, handover, failure, usage = self._spec, self._handover, self._failure, meter.read()
@@ -276,11 +320,14 @@ class Prepared:
             self._host,
             os.getpid(),
             MANIFEST_VERSION,
-            (*self._surroundings.reads(), *binding.reads()),
+            (*self._surroundings.reads(), *binding.reads(), *self._names_of_values()),
             None,
             None if spec.cache is None else spec.cache.code,
+            cards,
         )
         self._store.write_manifest(manifest)
+        if self._deck is not None:
+            self._deck.remove_published()
         if spec.cache is not None and failure is None:
             note_result(spec.cache, manifest, self._surroundings.given(self._store, binding))
         refs = artifact_refs(artifacts)
@@ -289,6 +336,11 @@ class Prepared:
         return Succeeded(
             width=handover.width, chosen=handover.chosen, caught=failure, artifacts=refs, usage=usage
         )
+
+
+def _cards_of(info: StepInfo) -> list[Card]:
+    """Return the step's cards, in the order in which they are written, from the top down."""
+    return [one for one in reversed(info.decorators) if isinstance(one, Card)] if info.decorators else []
 
 
 def _call(step: Callable[..., Any], binding: Binding) -> None:

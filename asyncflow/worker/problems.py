@@ -16,7 +16,10 @@ __all__ = ["info_from", "info_of", "record_of", "user_traceback"]
 _MOST_MESSAGE = 2_000
 _MOST_TRACEBACK = 20_000
 _MOST_LEAVES = 50
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_OURS = (
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+    "asyncflow/",  # what code that comes in an archive is called
+)
 
 
 def info_of(error: BaseException, *, is_retryable: bool | None = None) -> ErrorInfo:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from asyncflow.errors import StoreError
+from asyncflow.flow.current import current
+from asyncflow.flow.decorators.card import card
 from asyncflow.flow.spec import FlowSpec
 from asyncflow.flow.steps import step
 from asyncflow.machine.ids import Attempt, ManifestKey
@@ -51,12 +53,30 @@ class _Rehearsal(FlowSpec):
         pass
 
 
-def rehearse(directory: str, tell: Callable[[Attempt, Outcome], None]) -> None:
+class _CardRehearsal(_Rehearsal):
+    """The same, with cards."""
+
+    @card
+    @step
+    def start(self) -> None:
+        self.numbers = [1, 2]
+        self.next(self.work, foreach="numbers")
+
+    @card
+    @step
+    def work(self) -> None:
+        self.result = self.input
+        current.card.append("text")
+        self.next(self.join)
+
+
+def rehearse(directory: str, tell: Callable[[Attempt, Outcome], None], *, with_cards: bool = False) -> None:
     """Run the attempts, in a store that is made in `directory` and removed again; nothing goes wrong if it cannot be.
 
     Args:
         directory: Where to; a rehearsal that is killed leaves some KB there.
         tell: Called with every outcome.
+        with_cards: The attempts have cards, as those of the flow that is to come.
     """
     root = f"{directory}/{os.getpid()}.{os.urandom(6).hex()}.rehearsal"
     try:
@@ -64,15 +84,15 @@ def rehearse(directory: str, tell: Callable[[Attempt, Outcome], None]) -> None:
     except OSError:
         return
     try:
-        _play(LocalStore(root), tell)
+        _play(_CardRehearsal if with_cards else _Rehearsal, LocalStore(root), tell)
     except StoreError:
         return  # no room: the run itself will say so
     finally:
         _remove(root)
 
 
-def _play(store: LocalStore, tell: Callable[[Attempt, Outcome], None]) -> None:
-    preload(_Rehearsal)
+def _play(flow: type[FlowSpec], store: LocalStore, tell: Callable[[Attempt, Outcome], None]) -> None:
+    preload(flow)
     parameters = write_parameters(store, _RUN, "Rehearsal", {}, {}, {})
     run = RunSpec(
         run=_RUN, flow="Rehearsal", flow_file="", store_root=store.root, parameters=parameters, user=""
@@ -86,7 +106,7 @@ def _play(store: LocalStore, tell: Callable[[Attempt, Outcome], None]) -> None:
     for _ in range(_TIMES):
         origins = Origins(store)
         for spec in specs:
-            tell(spec.attempt, prepare(_Rehearsal, run, spec, origins).run())
+            tell(spec.attempt, prepare(flow, run, spec, origins).run())
 
 
 def _remove(root: str) -> None:

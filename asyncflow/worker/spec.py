@@ -21,6 +21,8 @@ class CacheSpec(NamedTuple):
     """The blob that tells them."""
     ignore: tuple[str, ...] = ()
     """What it may read without that it counts."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Files that count, each with what tells whether it has changed since."""
 
 
 @record

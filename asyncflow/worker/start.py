@@ -43,9 +43,9 @@ def paths_of(place: str, known: list[str]) -> tuple[list[str], list[str]]:
         known: The path as it is, with the image's packages.
     """
     abi = EXTENSION_SUFFIXES[0].removeprefix(".").removesuffix(".so")
-    brought = [f"{place}/native/{abi}", f"{place}/pure"]
-    brought = [path for path in brought if os.path.isdir(path)]
-    first = [os.path.dirname(place), f"{place}/lib"]
+    brought = [f"{place}/native/{abi}", f"{place}/pure", f"{place}/pure.zip"]
+    brought = [path for path in brought if os.path.exists(path)]
+    first = [os.path.dirname(place), f"{place}/lib.zip"]
     with open(f"{place}/info.json", encoding="utf-8") as file:
         least: dict[str, str] = json.load(file)["least"]
     if any(_is_too_old(name, least[name], known) for name in least):

@@ -55,14 +55,16 @@ def values_of(
 class Surroundings:
     """Sets `current` and the step's environment variables, and takes them back."""
 
-    __slots__ = ("_asked", "_before", "_run_spec", "_spec", "_values", "_variables")
+    __slots__ = ("_asked", "_before", "_flow_class", "_given", "_run_spec", "_spec", "_values", "_variables")
 
     def __init__(self, flow_class: type, run_spec: RunSpec, spec: TaskSpec) -> None:
+        self._flow_class = flow_class
         self._variables = run_spec.environment.get(spec.step)
         self._before: dict[str, str] | None = None
         self._run_spec = run_spec
         self._spec = spec
         self._asked: dict[str, None] = {}
+        self._given: list[str] = []
         self._values = {**values_of(flow_class, run_spec, spec), READS: self._asked}
 
     def enter(self) -> None:
@@ -78,6 +80,11 @@ class Surroundings:
             self._before = dict(os.environ)
         os.environ.update(variables)
 
+    def give(self, name: str, value: object) -> None:
+        """Let `current` show something more. What the step does with it makes no difference to @cache."""
+        self._values[name] = value
+        self._given.append(name)
+
     def bind_current(self) -> None:
         """Set `current`, and where the client looks; no environment variables."""
         if self._run_spec.looks_in_namespace:
@@ -86,11 +93,11 @@ class Surroundings:
 
     def reads(self) -> list[str]:
         """Return what the step has asked of `current`; see `asyncflow.store.reads`."""
-        return [f"current.{name}" for name in sorted(self._asked)]
+        return [f"current.{name}" for name in sorted(self._asked) if name not in self._given]
 
     def given(self, store: LocalStore, binding: Binding) -> Given:
         """Return what the task began with."""
-        return given_to(store, binding, self._run_spec, self._spec, self._values)
+        return given_to(store, binding, self._run_spec, self._spec, self._values, self._flow_class)
 
     def leave(self) -> None:
         """Take them back."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, overload
 
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import Manifest
 from asyncflow.store.memos import Memo, note
-from asyncflow.store.reads import Given, is_ignored, key_of
+from asyncflow.store.pickling import watch_names
+from asyncflow.store.reads import ABSENT, Given, is_ignored, key_of, name_of
 from asyncflow.worker.binding import Binding
 from asyncflow.worker.inputs import Inputs, manifest_of
+from asyncflow.worker.named_files import stamp_of
 from asyncflow.worker.spec import CacheSpec, RunSpec, TaskSpec
 
-__all__ = ["given_to", "note_result"]
+__all__ = ["given_to", "names_of_values", "note_result"]
 
 
 def given_to(
@@ -22,17 +26,45 @@ def given_to(
     run_spec: RunSpec,
     spec: TaskSpec,
     values: Mapping[str, Any],  # Any: what `current` shows
+    flow_class: type,
 ) -> Given:
     """Return what a task begins with, to tell the digests of what it reads."""
     inputs = None if binding.inputs is None else _Manifests(binding.inputs)
-    return Given(store, binding.begun, binding.frames, inputs, _texts(run_spec, spec, values))
+    texts = _texts(run_spec, spec, values)
+    return Given(store, binding.begun, binding.frames, inputs, texts, partial(_code, flow_class))
 
 
 def note_result(cache: CacheSpec, manifest: Manifest, given: Given) -> None:
-    """Note a result for those who come later. Raises StoreError."""
-    counted = tuple(read for read in manifest.reads if not is_ignored(read, cache.ignore))
+    """Note a result for those who come later, unless it cannot be said what it was made of. Raises StoreError."""
+    if any(stamp_of(path) != stamp for path, stamp in cache.files):
+        return  # a file that it is to depend on has changed since it was looked at
+    reads = [name_of(read) for read in manifest.reads]
+    if any(given.code(read[5:]) == ABSENT for read in reads if read.startswith("code.")):
+        return
+    counted = tuple(read for read in reads if not is_ignored(read, cache.ignore))
     memo = Memo(manifest.run, manifest.task, manifest.attempt, manifest.ended_at)
     note(given.store.root, cache.base, key_of(cache.base, counted, given), memo, counted)
+
+
+def names_of_values(flow_class: type) -> Iterator[str]:
+    """Yield the user's classes and functions that what was read was made of, with the digests of their code."""
+    from asyncflow.flow.sources import is_users_place
+
+    watch = watch_names()
+    for module, name in sorted(watch.names):
+        path = getattr(sys.modules.get(module), "__file__", None)
+        if isinstance(path, str) and is_users_place(path):
+            code = f"{module}:{name if module in watch.modules else ''}"
+            yield f"code.{code}={_code(flow_class, code)}"
+
+
+@lru_cache(maxsize=256)
+def _code(flow_class: type, name: str) -> str:
+    from asyncflow.flow.reach import (
+        code_of,
+    )  # compiles the user's files; few tasks read objects of their classes
+
+    return code_of(flow_class, name) or ABSENT
 
 
 class _Manifests(Sequence[Manifest]):

@@ -69,6 +69,7 @@ class _Layers:
         """Do what comes before; return what is to be called, None to leave the step out."""
         function: Callable[..., Any] | None = getattr(self._flow.__class__, self._info.name)
         for layer in wrappings_of(self._info):
+            layer._skips = False  # what an earlier task of this process has set
             try:
                 instead = layer.pre_step(self._info.name, self._flow, self._inputs)
                 skip = layer.skip_step

@@ -18,7 +18,7 @@ def too_large(job: Job) -> Job:
 
 def process_bench(directory: Path, *, has_array: bool) -> PlatformBench:
     scratch = directory / "scratch"
-    scratch.mkdir()
+    scratch.mkdir(exist_ok=True)
     provider = ProcessProvider(directory / "jobs", has_array=has_array)
     return PlatformBench(provider=provider, scratch=scratch, refusable=too_large)
 

@@ -48,6 +48,20 @@ EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "NewtonFlow",
         lambda data: abs(data.guess - 2**0.5) < 1e-9 and data.rounds == len(data.history) - 1,
     ),
+    "nightly_forecast": (
+        "NightlyForecastFlow",
+        lambda data: (
+            [(one.store, one.product) for one in data.forecasts]
+            == [("north", "bread"), ("north", "milk"), ("south", "bread"), ("south", "milk")]
+            and data.problems == ["store tiny has 2 rows only"] * 2
+            and data.stores_seen == ["north", "south", "tiny"]
+            and data.published_as.startswith("forecasting/user.")
+        ),
+    ),
+    "model_report": (
+        "ModelReportFlow",
+        lambda data: set(data.scores) == {"logistic", "forest"} and min(data.scores.values()) > 0.9,
+    ),
     "bootstrap": (
         "BootstrapFlow",
         lambda data: (
@@ -86,7 +100,7 @@ def test_it_runs_unchanged(place: Place, name: str, monkeypatch: pytest.MonkeyPa
     assert is_right(data_of(place.root, flow))
 
 
-@pytest.mark.parametrize("name", ["churn_model", "configured_training", "text_features"])
+@pytest.mark.parametrize("name", ["churn_model", "nightly_forecast", "configured_training", "text_features"])
 def test_it_runs_as_a_script_too(place: Place, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     flow, is_right = EXPECTED[name]
     program = (sys.executable, "-m", "asyncflow.compat", f"{name}.py")

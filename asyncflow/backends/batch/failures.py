@@ -126,6 +126,8 @@ _REFUSED_KEYS = (
     "AuthFailure",
     "InvalidAccessKeyId",
 )
+_ECHOES = ("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature")
+"""With these AWS sends back what was signed, session token and all."""
 _DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized")
 _SLOW_DOWN = (
     "TooManyRequestsException",
@@ -166,7 +168,8 @@ def problem_of(error: BaseException) -> Problem:
     about: dict[str, Any] = parts.get("ResponseMetadata") or {}
     status = int(about.get("HTTPStatusCode") or 0)
     code = str(told_in.get("Code") or status)
-    return Problem(_verdict_of(status, code), status, code, one_line(str(told_in.get("Message") or ""), 300))
+    text = "" if code in _ECHOES else one_line(str(told_in.get("Message") or ""), 300)
+    return Problem(_verdict_of(status, code), status, code, text)
 
 
 def _verdict_of(status: int, code: str) -> Verdict:

@@ -70,11 +70,12 @@ async def find_jobs(caller: Caller, queues: Iterable[str], prefix: str) -> list[
 def note(
     book: Book, found: Sequence[Found], wanted: Iterable[Attempt], queues: dict[str, Queue]
 ) -> list[Twin]:
-    """Note the jobs of attempts that the book does not know; return those that live although they do not count.
+    """Note the jobs of wanted attempts that the book does not know; return those that live although they do not count.
 
     Of two jobs for one attempt the one that has not ended counts, else the older one.
     """
-    missing = {attempt for attempt in wanted if book.place_of(attempt) is None}
+    asked = set(wanted)
+    missing = {attempt for attempt in asked if book.place_of(attempt) is None}
     twins: list[Twin] = []
     for one in sorted(found, key=lambda one: (one.is_over, one.created_at)):
         if book.job(one.id) is not None:
@@ -92,7 +93,7 @@ def note(
             twins += [
                 Twin(tracked, place)
                 for place, attempt in enumerate(one.attempts)
-                if attempt not in missing and book.place_of(attempt) is not None
+                if attempt in asked and attempt not in missing
             ]
         if places:
             book.add(tracked, places)

@@ -35,6 +35,7 @@ def call_errors() -> tuple[type[Exception], ...]:
     return (
         exceptions.ClientError,
         exceptions.BotoCoreError,
+        _library("botocore.parsers").ResponseParserError,
         _library("aiohttp").ClientError,
         OSError,
         TimeoutError,

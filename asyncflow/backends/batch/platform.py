@@ -12,8 +12,8 @@ from asyncflow.backends.batch.asking import list_named, terminate
 from asyncflow.backends.batch.book import Book, Tracked
 from asyncflow.backends.batch.caller import Caller
 from asyncflow.backends.batch.ending import ids_to_end
-from asyncflow.backends.batch.failures import BatchUnreachable
-from asyncflow.backends.batch.finding import find_jobs, note
+from asyncflow.backends.batch.failures import BatchError, BatchUnreachable
+from asyncflow.backends.batch.finding import Found, find_jobs, note
 from asyncflow.backends.batch.logs import LogLine, read_stream
 from asyncflow.backends.batch.naming import prefix_of
 from asyncflow.backends.batch.options import Settings
@@ -65,10 +65,14 @@ class BatchPlatform:
         self._watcher = Watcher(caller, self._book, self._pace)
         self._rhythm = Rhythm(self._pace)
         self._wake = anyio.Event()
+        self._is_detached = False
         self._closing = anyio.Event()
-        self._is_let_go = False
         self._news: list[JobSeen] = []
         """Seen by others than `changes`, which is to tell it."""
+        self._listed: Sequence[Found] | None = None
+        """What there was of the run when it was looked for it, before the first submission and after a restart.
+
+        None: it was not yet."""
         self._doubtful: set[Attempt] = set()
         """Asked for by an earlier driver, and not found: the request may still have been under way."""
         self._unwanted: set[Attempt] = set()
@@ -86,10 +90,13 @@ class BatchPlatform:
 
     async def submit(self, jobs: Sequence[Job]) -> Sequence[Refused]:
         """Ask for jobs of one step. See `Platform.submit`."""
-        doubtful = [job.attempt for job in jobs if self._is_doubtful(job.attempt)]
-        if doubtful:
-            await self._find(doubtful)
-            self._doubtful.difference_update(doubtful)
+        if self._closing.is_set():
+            raise BatchError("No job can be submitted any more: the platform is closed")
+        unknown = [job.attempt for job in jobs if self._book.place_of(job.attempt) is None]
+        if self._listed is None or any(self._is_doubtful(attempt) for attempt in unknown):
+            await self._list()
+        await self._adopt(unknown)
+        self._doubtful.difference_update(unknown)
         new = [job for job in jobs if self._book.place_of(job.attempt) is None]
         try:
             return await self._submitter.submit(new) if new else []
@@ -118,7 +125,8 @@ class BatchPlatform:
 
     async def find(self, attempts: Sequence[Attempt]) -> Sequence[JobSeen]:
         """Tell of those attempts' jobs that exist. See `Platform.find`."""
-        await self._find(attempts)
+        await self._list()
+        await self._adopt(attempts)
         places = {attempt: self._book.place_of(attempt) for attempt in attempts}
         self._doubtful.update(attempt for attempt, place in places.items() if place is None)
         jobs = {place[0].id: place[0] for place in places.values() if place is not None}
@@ -152,17 +160,17 @@ class BatchPlatform:
             [] if place is None else await read_stream(self._caller, place[0].child_id(place[1]), most=most)
         )
 
-    def let_go(self) -> None:
-        """Leave the jobs to another driver. See `Platform.let_go`."""
-        self._is_let_go = True
+    def detach(self) -> None:
+        """Let what runs go on when the platform is closed. See `Platform.detach`."""
+        self._is_detached = True
 
     async def aclose(self) -> None:
-        """End what still runs. See `Platform.aclose`."""
+        """End what still runs, unless detached. See `Platform.aclose`."""
         if self._closing.is_set():
             return
         self._closing.set()
         self._wake.set()
-        if self._is_let_go:
+        if self._is_detached:
             return
         with anyio.move_on_after(self._pace.close_s, shield=True) as scope:
             try:
@@ -176,9 +184,13 @@ class BatchPlatform:
     def _is_doubtful(self, attempt: Attempt) -> bool:
         return attempt in self._doubtful or self._submitter.is_under_way(attempt)
 
-    async def _find(self, attempts: Iterable[Attempt]) -> None:
-        found = await find_jobs(self._caller, self._names_of_queues(), self._prefix)
-        twins = note(self._book, found, attempts, self._queues)
+    async def _list(self) -> None:
+        names = dict.fromkeys(queue.name for queue in self._queues.values())
+        self._listed = await find_jobs(self._caller, names, self._prefix)
+
+    async def _adopt(self, attempts: Iterable[Attempt]) -> None:
+        """Note what an earlier driver has asked for, as far as it is listed."""
+        twins = note(self._book, self._listed or (), attempts, self._queues)
         await terminate(self._caller, ids_to_end(twins), "asyncflow: it was submitted twice")
 
     async def _under_way(self) -> list[str]:
@@ -195,9 +207,6 @@ class BatchPlatform:
         if unwanted:
             self._unwanted.difference_update(unwanted)
             await self.stop(unwanted, force=False)
-
-    def _names_of_queues(self) -> list[str]:
-        return list(dict.fromkeys(queue.name for queue in self._queues.values()))
 
     def _look_soon(self) -> None:
         self._rhythm.hurry()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import anyio
+
 from asyncflow.backends.batch.asking import (
     Details,
     describe_jobs,
@@ -24,6 +26,9 @@ __all__ = ["end_jobs", "list_refs"]
 
 _OVER = ("SUCCEEDED", "FAILED")
 _REASON = "asyncflow reap"
+_LONGEST_END_S = 45.0
+"""A little more than the 30 s after which AWS kills what it has asked to end."""
+_LOOK_S = 0.5
 
 
 async def list_refs(context: PlatformContext) -> list[JobRef]:
@@ -43,7 +48,10 @@ async def list_refs(context: PlatformContext) -> list[JobRef]:
 
 
 async def end_jobs(ids: Sequence[str]) -> None:
-    """End jobs, an array of which everything that lives is named by one request. Raises PlatformError, UserError."""
+    """End jobs, an array of which everything that lives is named by one request, and wait until they are over.
+
+    Not for longer than they have time to end. Raises PlatformError, UserError.
+    """
     named: dict[str, list[str]] = {}
     for id in ids:
         parent = id.partition(ARRAY.separator)[0].partition(GANG.separator)[0]
@@ -55,6 +63,16 @@ async def end_jobs(ids: Sequence[str]) -> None:
             if parent in about and about[parent].get("status") not in _OVER:
                 wanted += _fewest(parent, members, about[parent])
         await terminate(caller, wanted, _REASON)
+        with anyio.move_on_after(_LONGEST_END_S):
+            await _wait_over(caller, wanted)
+
+
+async def _wait_over(caller: Caller, ids: Sequence[str]) -> None:
+    while True:
+        found = await describe_jobs(caller, ids)
+        if all(job.get("status") in _OVER for job in found.values()):
+            return
+        await anyio.sleep(_LOOK_S)
 
 
 def _fewest(parent: str, members: list[str], about: Details) -> list[str]:

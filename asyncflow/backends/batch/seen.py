@@ -10,10 +10,7 @@ from asyncflow.backends.batch.reasons import end_of
 from asyncflow.backends.remote.platform import End, EndReason, JobSeen, Phase
 from asyncflow.text import one_line
 
-__all__ = ["STARTED", "ended_without_trace", "log_group_of", "metadata_of", "phase_of", "seen_member"]
-
-STARTED = ("RUNNING", "SUCCEEDED", "FAILED")
-"""The states in which something has begun."""
+__all__ = ["ended_without_trace", "log_group_of", "metadata_of", "phase_of", "seen_member"]
 
 _LONGEST_NOTE = 300
 _LOG_GROUP = "/aws/batch/job"
@@ -33,7 +30,7 @@ def seen_member(
     region: str,
     waiting: str = "",
 ) -> JobSeen | None:
-    """Tell of a member what was not told yet; None: nothing is new.
+    """Tell of a member what was not told yet; None: nothing is new. What runs is never told to be pending again.
 
     Args:
         found: The member, or what stands for it.
@@ -43,14 +40,13 @@ def seen_member(
     member.status = str(found.get("status") or "SUBMITTED")
     phase = phase_of(member.status)
     note = _note(found, waiting) if phase is Phase.PENDING else ""
-    metadata = metadata_of(job, place, found, region=region)
-    is_news = (
-        phase is not member.phase or note != member.note or (_has_stream(metadata) and not member.is_known)
-    )
-    if member.is_over or not is_news:
+    has_stream = _stream(found) is not None
+    is_news = phase is not member.phase or note != member.note or (has_stream and not member.is_known)
+    if not is_news or member.is_over or (phase is Phase.PENDING and member.phase is Phase.RUNNING):
         return None
     member.phase, member.note = phase, note
-    member.is_known = member.is_known or _has_stream(metadata)
+    member.is_known = member.is_known or has_stream
+    metadata = metadata_of(job, place, found, region=region)
     end = _end(job, member, found) if phase is Phase.ENDED else None
     return JobSeen(
         attempt=member.attempt, phase=phase, where=job.child_id(place), note=note, end=end, metadata=metadata
@@ -79,12 +75,11 @@ def metadata_of(
     }
     if len(job.queue.machines) == 1:
         told["aws-batch-ce-name"] = job.queue.machines[0].name
-    container: Mapping[str, Any] = found.get("container") or {}
-    stream = container.get("logStreamName")
-    if stream:
-        told["aws-batch-awslogs-group"] = log_group_of(container)
+    stream = _stream(found)
+    if stream is not None:
+        told["aws-batch-awslogs-group"] = log_group_of(found["container"])
         told["aws-batch-awslogs-region"] = region
-        told["aws-batch-awslogs-stream"] = str(stream)
+        told["aws-batch-awslogs-stream"] = stream
     return told
 
 
@@ -95,8 +90,9 @@ def log_group_of(container: Mapping[str, Any]) -> str:  # Any: as above
     return str(options.get("awslogs-group") or _LOG_GROUP)
 
 
-def _has_stream(metadata: Mapping[str, str]) -> bool:
-    return "aws-batch-awslogs-stream" in metadata
+def _stream(found: Mapping[str, Any]) -> str | None:  # Any: as above
+    container: Mapping[str, Any] = found.get("container") or {}
+    return container.get("logStreamName") or None
 
 
 def _end(job: Tracked, member: Member, found: Mapping[str, Any]) -> End:  # Any: as above

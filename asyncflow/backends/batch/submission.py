@@ -48,6 +48,14 @@ LEAST_TIMEOUT_S = 60
 
 _ARRAY_INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
 _NODE_INDEX = "AWS_BATCH_JOB_NODE_INDEX"
+_MASTER_PORT = "29500"
+_GANG_SHELL = (
+    "MF_PARALLEL_NODE_INDEX=$AWS_BATCH_JOB_NODE_INDEX; "
+    "MF_MASTER_ADDR=${AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS:-$(hostname -i 2>/dev/null || echo 127.0.0.1)}; "
+    'MF_MASTER_ADDR=${MF_MASTER_ADDR%% *}; export MF_PARALLEL_NODE_INDEX MF_MASTER_ADDR; exec "$0" "$@"'
+)
+"""Only the node itself can tell the address of the first one, under the name that Metaflow has for it: AWS Batch gives
+it to the others."""
 
 
 @record
@@ -92,7 +100,11 @@ def request_of(submission: Submission, options: Options, definition: str) -> dic
         "jobDefinition": definition,
         "timeout": {"attemptDurationSeconds": _timeout_s(first, options)},
     }
-    override = {"command": list(first.command), "environment": _pairs(_environment(submission, options))}
+    command = ["sh", "-c", _GANG_SHELL] if submission.kind is GANG else []
+    override = {
+        "command": [*command, *first.command],
+        "environment": _pairs(_environment(submission, options)),
+    }
     if submission.kind is GANG:
         nodes = [{"targetNodes": "0:", "containerOverrides": override}]
         request["nodeOverrides"] = {"numNodes": len(submission.jobs), "nodePropertyOverrides": nodes}
@@ -180,8 +192,16 @@ def _environment(submission: Submission, options: Options) -> dict[str, str]:
         environment = environment_of(jobs[0])
     else:
         environment = array_environment(jobs, _ARRAY_INDEX if submission.kind is ARRAY else _NODE_INDEX)
+    if submission.kind is GANG:
+        environment = {
+            "MF_MASTER_PORT": _MASTER_PORT,
+            "MF_WORLD_SIZE": str(len(jobs)),
+            "MF_PARALLEL_NUM_NODES": str(len(jobs)),
+            "MF_CONTROL_INDEX": "0",
+            **environment,
+        }
     if options.is_tempdir and options.tmpfs_path is not None:
-        environment = {"METAFLOW_TEMPDIR": options.tmpfs_path, **environment}
+        environment = {**environment, "METAFLOW_TEMPDIR": options.tmpfs_path}
     return environment
 
 

@@ -14,9 +14,9 @@ from asyncflow.backends.batch.book import Book, Tracked
 from asyncflow.backends.batch.caller import Caller
 from asyncflow.backends.batch.naming import ARRAY, GANG
 from asyncflow.backends.batch.pace import Pace
-from asyncflow.backends.batch.seen import STARTED, ended_without_trace, seen_member
+from asyncflow.backends.batch.seen import ended_without_trace, seen_member
 from asyncflow.backends.batch.waiting import Waiting
-from asyncflow.backends.remote.platform import JobSeen
+from asyncflow.backends.remote.platform import JobSeen, Phase
 
 __all__ = ["Watcher"]
 
@@ -81,8 +81,8 @@ class Watcher:
         news = self._tell(job, changed)
         still = {
             place: {"status": "RUNNABLE" if waiting else "PENDING"}
-            for place in job.alive()
-            if job.members[place].status not in STARTED
+            for place, member in enumerate(job.members)
+            if member.phase is None or (member.phase is Phase.PENDING and member.note != waiting)
         }
         return news + self._tell(job, still, waiting)
 

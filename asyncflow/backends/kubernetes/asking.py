@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from asyncflow.backends.kubernetes.api import Api, Rejected
-from asyncflow.backends.kubernetes.gang import gang_job, gang_service, member_pod, with_gang
+from asyncflow.backends.kubernetes.gang import gang_job, gang_service, member_pod, owned_by, with_gang
 from asyncflow.backends.kubernetes.manifest import Manifest, pod_of, pod_shape
 from asyncflow.backends.kubernetes.names import OWNER, RUN, Identity, attempts_of, gang_name, identity_of
 from asyncflow.backends.kubernetes.options import Defaults, PodOptions, resolve
-from asyncflow.backends.kubernetes.parts import Json, part
+from asyncflow.backends.kubernetes.parts import Json, part, text
 from asyncflow.backends.kubernetes.template import Overlay
 from asyncflow.backends.remote.platform import Job
 
 __all__ = ["Asker", "Foreign", "pods_path"]
 
+_LOG = logging.getLogger(__name__)
 _EXISTS = 409
+_MISSING = 404
 _MOST_SHAPES = 64
 
 
@@ -72,13 +75,14 @@ class Asker:
         options, shape, _ = self._shape(job)
         manifest = member_pod(job, shape) if job.gang is not None else pod_of(job, shape)
         path = pods_path(options.namespace)
+        await self._create_service([job], options)
         found: bytes | None = None
         try:
             made = await self._api.create(path, manifest)
         except Rejected as rejected:
             made = found = await self._ours(rejected, pods_path(options.namespace, job.name), job)
         if job.gang is not None:
-            await self._create_service(job, options, json.loads(made))
+            await self._own_service(job, options, json.loads(made))
         return found
 
     async def create_gang(self, jobs: Sequence[Job]) -> None:
@@ -87,6 +91,7 @@ class Asker:
         options, shape, _ = self._shape(leader)
         assert leader.gang is not None
         path = _path("/apis/batch/v1", options.namespace, "jobs")
+        await self._create_service(jobs, options)
         try:
             made = json.loads(await self._api.create(path, gang_job(jobs, shape, options)))
         except Rejected as rejected:
@@ -95,24 +100,53 @@ class Asker:
             made = await self._api.get(f"{path}/{gang_name(leader, leader.gang)}")
             if not _is_gang(made, jobs):
                 raise Foreign(f"There is another Job {made['metadata']['name']} already") from rejected
-        await self._create_service(leader, options, made)
+        await self._own_service(leader, options, made)
 
     async def delete_pod(self, namespace: str, name: str, *, grace_s: int | None = None) -> bool:
         """Ask for a pod's end; return whether there was one. Raises Rejected, ClusterError."""
         return await self._api.delete(pods_path(namespace, name), grace_s=grace_s)
 
     async def delete_gang(self, namespace: str, name: str) -> bool:
-        """Remove a gang's Job, with its pods and its Service; return whether there was one. Raises as above."""
-        return await self._api.delete(_path("/apis/batch/v1", namespace, "jobs", name))
+        """Remove a gang's Job with its pods, and its Service; return whether there was a Job. Raises as above."""
+        was_there = await self._api.delete(_path("/apis/batch/v1", namespace, "jobs", name))
+        await self._api.delete(_path("/api/v1", namespace, "services", name))
+        return was_there
 
-    async def _create_service(self, job: Job, options: PodOptions, owner: Json) -> None:
-        assert job.gang is not None
-        path = _path("/api/v1", options.namespace, "services")
+    async def gang_state(self, namespace: str, name: str) -> tuple[bool, str]:
+        """Return whether a gang's Job is there, and why it makes no pods, if it says. Raises Rejected, ClusterError."""
         try:
-            await self._api.create(path, gang_service(job, job.gang, options, owner))
+            await self._api.get(_path("/apis/batch/v1", namespace, "jobs", name))
+        except Rejected as rejected:
+            if rejected.status == _MISSING:
+                return False, ""
+            raise
+        fields = f"involvedObject.name={name},involvedObject.kind=Job,reason=FailedCreate"
+        try:
+            events, _ = await self._api.list(_path("/api/v1", namespace, "events"), fields=fields)
+        except Rejected:
+            return True, ""  # not everybody may see events
+        return True, text(events[-1], "message") if events else ""
+
+    async def _create_service(self, jobs: Sequence[Job], options: PodOptions) -> None:
+        """Ask for a gang's Service: before its pods, so that no name is asked for that is not there yet."""
+        job = jobs[0]
+        if job.gang is None:
+            return
+        try:
+            path = _path("/api/v1", options.namespace, "services")
+            await self._api.create(path, gang_service(jobs, job.gang, options))
         except Rejected as rejected:
             if rejected.status != _EXISTS:
                 raise
+
+    async def _own_service(self, job: Job, options: PodOptions, owner: Json) -> None:
+        """Let the Service go when the object that uses it goes, whoever removes that."""
+        assert job.gang is not None
+        path = _path("/api/v1", options.namespace, "services", gang_name(job, job.gang))
+        try:
+            await self._api.patch(path, owned_by(owner))
+        except Rejected as rejected:
+            _LOG.info("the service of a gang is removed by us only: %s", rejected)
 
     async def _ours(self, rejected: Rejected, path: str, job: Job) -> bytes:
         """Return the pod that is there already, if it is the job's."""

@@ -24,6 +24,7 @@ class Entry:
         "gang",
         "hopeless",
         "hopeless_since",
+        "is_asked",
         "is_claimed",
         "is_created",
         "is_deleting",
@@ -53,6 +54,8 @@ class Entry:
         """The gang's Job made its pod."""
         self.is_claimed = False
         """It was submitted or found by who listens: what happens to it is told."""
+        self.is_asked = False
+        """The server took the request for it, or for its gang's Job."""
         self.is_created = False
         """The server said that its pod is there."""
         self.is_stopped = False
@@ -122,6 +125,7 @@ class Book:
         """Forget an attempt: it was refused, or its pod was removed."""
         self._entries.pop(attempt, None)
         self._open.pop(attempt, None)
+        self._news.pop(attempt, None)
 
     def saw(self, pod: Json, now: float, *, is_deleted: bool = False) -> Entry | None:
         """Take what the server tells of a pod. None: it is none of this run's."""

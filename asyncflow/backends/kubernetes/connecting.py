@@ -18,7 +18,7 @@ __all__ = ["Access", "Loaded", "library", "load"]
 
 _DEFAULT_FILE = "~/.kube/config"
 _HOST = "KUBERNETES_SERVICE_HOST"
-_NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 @record
@@ -29,6 +29,8 @@ class Access:
     """Paths, separated as in PATH. None: KUBECONFIG, else ~/.kube/config, else the pod's own service account."""
     context: str | None = None
     """None: the current one of the kubeconfig."""
+    account: str = _ACCOUNT
+    """Directory in which a pod finds its token, the authority's certificate and its namespace."""
 
 
 class Loaded(NamedTuple):
@@ -70,7 +72,7 @@ def _load(access: Access) -> Loaded:
     if existing:
         return _from_files(os.pathsep.join(existing), access.context)
     if os.environ.get(_HOST) and not (access.kubeconfig or access.context):
-        return _from_pod()
+        return _from_pod(access.account)
     raise BadConnection(
         f"There is no kubeconfig at {paths}",
         hint="Name it with KUBECONFIG=/path/to/config, or let your cluster's tool write one; "
@@ -120,18 +122,22 @@ def _context(values: Mapping[str, Any], context: str | None, paths: str) -> str:
     return str(chosen)
 
 
-def _from_pod() -> Loaded:
+def _from_pod(account: str) -> Loaded:
     config = library("kubernetes_asyncio.config")
     configuration = library("kubernetes_asyncio.client").Configuration()
     try:
-        config.load_incluster_config(client_configuration=configuration)
+        config.load_incluster_config(
+            client_configuration=configuration,
+            token_filename=os.path.join(account, "token"),
+            cert_filename=os.path.join(account, "ca.crt"),
+        )
     except (config.ConfigException, OSError) as error:
         raise BadConnection(
             f"This looks like a pod, but its service account cannot be used: {error}",
             hint="Set automountServiceAccountToken, or give a kubeconfig with KUBECONFIG.",
         ) from error
     try:
-        with open(_NAMESPACE_FILE, encoding="utf-8") as file:
+        with open(os.path.join(account, "namespace"), encoding="utf-8") as file:
             namespace = file.read().strip() or None
     except OSError:
         namespace = None

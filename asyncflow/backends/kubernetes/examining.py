@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from asyncflow.backends.kubernetes.api import Api, Rejected
@@ -29,7 +30,9 @@ async def examine(context: PlatformContext) -> list[Finding]:
         check_steps(context.steps, context.settings, defaults)
         async with api_of(context, patience_s=_PATIENCE_S) as api:
             findings.append(Finding("credentials", True, f"{api.loaded.told}, {api.server}"))
-            findings.extend([finding async for finding in _look(api, context, defaults)])
+            async with aclosing(_look(api, context, defaults)) as looked:
+                async for finding in looked:
+                    findings.append(finding)  # noqa: PERF401 - what was found before a failure stays
     except (UserError, PlatformError) as error:
         findings.append(_failed("configuration" if not findings else "cluster", error))
     return findings

@@ -24,7 +24,7 @@ from asyncflow.backends.kubernetes.options import DAY_S, PodOptions
 from asyncflow.backends.kubernetes.parts import Json
 from asyncflow.backends.remote.platform import Gang, Job, array_environment
 
-__all__ = ["INDEX_NAME", "gang_job", "gang_service", "is_whole", "member_pod", "with_gang"]
+__all__ = ["INDEX_NAME", "gang_job", "gang_service", "is_whole", "member_pod", "owned_by", "with_gang"]
 
 INDEX_NAME = "JOB_COMPLETION_INDEX"
 """The variable in which Kubernetes tells a pod of an indexed Job its index."""
@@ -104,9 +104,8 @@ def gang_job(jobs: Sequence[Job], shape: Json, options: PodOptions) -> Manifest:
     leader = jobs[0]
     gang = leader.gang
     assert gang is not None
-    attempts = json.dumps([list(job.attempt) for job in jobs], separators=(",", ":"))
     metadata: Json = shape["metadata"]
-    annotations = {**metadata.get("annotations", {}), GANG_ATTEMPTS: attempts}
+    annotations = {**metadata.get("annotations", {}), GANG_ATTEMPTS: _attempts(jobs)}
     spec: Json = shape["spec"]
     added = {
         name: value
@@ -143,34 +142,36 @@ def member_pod(job: Job, shape: Json) -> Manifest:
     return _with_node_index(pod, gang.index)
 
 
-def gang_service(job: Job, gang: Gang, options: PodOptions, owner: Json) -> Manifest:
-    """Return the headless Service of a gang, which goes with the object that `owner` describes.
-
-    Args:
-        job: Any member.
-        gang: The gang.
-        options: What the step asks for.
-        owner: The Job or Pod as the server returned it.
-    """
+def gang_service(jobs: Sequence[Job], gang: Gang, options: PodOptions) -> Manifest:
+    """Return the headless Service of a gang. `jobs` are those who need it now."""
+    job = jobs[0]
     labels = {OWNER: job.owner, RUN: str(job.run), GANG: str(gang.id)}
-    name = gang_name(job, gang)
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": gang_name(job, gang),
+            "namespace": options.namespace,
+            "labels": {**labels, "app.kubernetes.io/managed-by": "asyncflow"},
+            "annotations": {GANG_ATTEMPTS: _attempts(jobs)},
+        },
+        "spec": {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": labels},
+    }
+
+
+def owned_by(owner: Json) -> Manifest:
+    """Return what to add to a Service (strategic merge), so that it goes with a Job or Pod as the server told it."""
     reference = {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
     }
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": name,
-            "namespace": options.namespace,
-            "labels": {**labels, "app.kubernetes.io/managed-by": "asyncflow"},
-            "ownerReferences": [reference],
-        },
-        "spec": {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": labels},
-    }
+    return {"metadata": {"ownerReferences": [reference]}}
+
+
+def _attempts(jobs: Sequence[Job]) -> str:
+    return json.dumps([list(job.attempt) for job in jobs], separators=(",", ":"))
 
 
 def _with_variables(container: Json, job: Job, gang: Gang, options: PodOptions) -> Json:

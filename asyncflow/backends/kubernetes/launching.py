@@ -39,15 +39,23 @@ class Launcher:
         asker: Makes the objects.
         book: Is told what was asked for.
         on_news: Called after the book has been told.
+        on_namespace: Called with the namespace of what is about to be asked for.
         has_index_limits: The cluster has Jobs whose indexes fail apart (1.29 and newer): gangs can be Jobs.
     """
 
     def __init__(
-        self, asker: Asker, book: Book, *, on_news: Callable[[], None], has_index_limits: bool = True
+        self,
+        asker: Asker,
+        book: Book,
+        *,
+        on_news: Callable[[], None],
+        on_namespace: Callable[[str], None],
+        has_index_limits: bool = True,
     ) -> None:
         self._asker = asker
         self._book = book
         self._on_news = on_news
+        self._on_namespace = on_namespace
         self._has_index_limits = has_index_limits
         self._waiting: dict[Attempt, _Unit] = {}
         """What has no pod for want of quota, in order, by the first job's attempt."""
@@ -71,6 +79,8 @@ class Launcher:
         async with anyio.create_task_group() as group:
             for _ in range(min(_AT_ONCE, len(jobs))):
                 group.start_soon(work)
+        for one in refused:
+            self._book.drop(one.attempt)
         if failures:
             raise failures[0]
         return refused
@@ -106,7 +116,7 @@ class Launcher:
             if unit is None:
                 continue  # withdrawn
             try:
-                refused = await self._launch(unit, is_first=not has_room)
+                refused = await self._launch(unit, asks_anyway=True)
             except PlatformError as error:
                 _LOG.warning("%s waits for quota, and could not be asked for: %s", unit[0].name, error)
                 self._put_back(unit)
@@ -144,26 +154,28 @@ class Launcher:
         for job in singles:
             yield (job,)
 
-    async def _launch(self, unit: _Unit, *, is_first: bool = False) -> list[Refused]:
+    async def _launch(self, unit: _Unit, *, asks_anyway: bool = False) -> list[Refused]:
         """Ask for one object.
 
         Args:
             unit: Its jobs.
-            is_first: Ask also if others wait for quota.
+            asks_anyway: Also if others wait for quota.
         """
         try:
             namespace = self._asker.options_of(unit[0]).namespace
         except BadOption as error:
             return _refused(unit, error.message)
+        self._on_namespace(namespace)
         is_gang = len(unit) > 1
         now = time.monotonic()
         entries = [self._book.claim(job.attempt, "" if is_gang else job.name, namespace, now) for job in unit]
         if any(entry.is_created for entry in entries):
             return []
-        if is_gang and unit[0].gang is not None:
-            for entry in entries:
-                entry.gang, entry.is_member = gang_name(unit[0], unit[0].gang), True
-        if self._waiting and not is_first:
+        for job, entry in zip(unit, entries, strict=True):
+            entry.gang = gang_name(job, job.gang) if job.gang is not None else ""
+            entry.is_member = is_gang
+            entry.name = "" if is_gang else job.name
+        if self._waiting and not asks_anyway:
             self._wait(unit, entries, "waits behind others for quota")
             return []
         try:
@@ -172,9 +184,11 @@ class Launcher:
             if rejected.is_quota:
                 self._wait(unit, entries, rejected.message)
                 return []
-            return self._give_up(unit, rejected.message)
+            return _refused(unit, rejected.message)
         except Foreign as foreign:
-            return self._give_up(unit, str(foreign))
+            return _refused(unit, str(foreign))
+        for entry in entries:
+            entry.is_asked = True
         await self._stop_late(entries)
         return []
 
@@ -189,29 +203,28 @@ class Launcher:
             self._on_news()
 
     async def _stop_late(self, entries: Sequence[Entry]) -> None:
-        """End what was asked to stop while it was asked for."""
+        """End what was asked to stop, or given up, while it was asked for."""
         for entry in entries:
-            if entry.is_stopped and entry.name and not entry.is_deleting:
+            if (entry.is_stopped or entry.is_force) and entry.name:
                 entry.is_deleting = True
                 await self._asker.delete_pod(
                     entry.namespace, entry.name, grace_s=0 if entry.is_force else None
                 )
 
     def _wait(self, unit: _Unit, entries: Sequence[Entry], message: str) -> None:
-        if any(entry.is_stopped for entry in entries):
-            for entry in entries:
+        left = [
+            job for job, entry in zip(unit, entries, strict=True) if not (entry.is_stopped or entry.is_over)
+        ]
+        for entry in entries:
+            if entry.is_stopped:
                 self._book.end(entry, End(EndReason.STOPPED, "stopped before it had a pod"))
-        else:
-            for entry in entries:
+            elif not entry.is_over:
                 self._book.wait(entry, f"quota: {message}")
-            self._waiting[unit[0].attempt] = unit
+        units = [unit] if len(left) == len(unit) else [(job,) for job in left]  # or a gang no more
+        self._waiting.update((one[0].attempt, one) for one in units)
+        if self._waiting:
             self._has_waiting.set()
         self._on_news()
-
-    def _give_up(self, unit: _Unit, message: str) -> list[Refused]:
-        for job in unit:
-            self._book.drop(job.attempt)
-        return _refused(unit, message)
 
 
 def _refused(unit: _Unit, message: str) -> list[Refused]:

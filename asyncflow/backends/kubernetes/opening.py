@@ -21,13 +21,14 @@ from asyncflow.backends.kubernetes.reaping import list_owned, remove_owned, swee
 from asyncflow.backends.kubernetes.tending import Limits
 from asyncflow.backends.remote.platform import JobRef
 from asyncflow.backends.remote.provider import PlatformContext
+from asyncflow.errors import RunIsElsewhere
 from asyncflow.settings import setting
 
 __all__ = ["access_of", "api_of", "list_jobs", "namespaces_of", "open_platform", "remove_jobs"]
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE_S = 15.0
-"""For a cluster that should answer at once: nothing runs yet."""
+"""For what somebody waits for."""
 _PER_S = 100.0
 _INDEX_LIMITS_SINCE = (1, 29)
 
@@ -76,29 +77,42 @@ async def open_platform(
     async with api_of(context) as api:
         namespace = namespace_of(context.settings, defaults, api.loaded.namespace)
         namespaces = namespaces_of(context, defaults, namespace)
-        version = await _version(api)
+        timing = timing or Timing(limits=Limits(pending_s=float(defaults.pending_limit_s)))
+        version = await _version(api, timing.open_s)
         for one in namespaces:
-            await _see(api, one)
+            await _see(api, one, timing.open_s)
         asker = Asker(api, defaults=defaults, namespace=namespace, overlay=overlay)
-        async with anyio.create_task_group() as group:
-            platform = KubernetesPlatform(
-                api,
-                asker,
-                group,
-                owner=context.owner,
-                run=context.run if context.run is not None else 0,
-                namespaces=namespaces,
-                timing=timing or Timing(limits=Limits(pending_s=float(defaults.pending_limit_s))),
-                keeps=defaults.ttl_s is not None,
-                has_index_limits=version >= _INDEX_LIMITS_SINCE,
-            )
-            if defaults.ttl_s is not None:
-                group.start_soon(sweep, api, context.owner, namespaces)
-            try:
-                yield platform
-            finally:
-                await platform.aclose()
-                group.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as group:
+                platform = KubernetesPlatform(
+                    api,
+                    asker,
+                    group,
+                    owner=context.owner,
+                    run=context.run if context.run is not None else 0,
+                    namespaces=namespaces,
+                    timing=timing,
+                    keeps=defaults.ttl_s is not None,
+                    has_index_limits=version >= _INDEX_LIMITS_SINCE,
+                )
+                if defaults.ttl_s is not None:
+                    group.start_soon(sweep, api, context.owner, namespaces)
+                try:
+                    yield platform
+                except RunIsElsewhere:
+                    platform.detach()  # the pods are that one's now
+                    raise
+                finally:
+                    await platform.aclose()
+                    group.cancel_scope.cancel()
+        except BaseExceptionGroup as failures:
+            raise _sole(failures) from None
+
+
+def _sole(error: BaseException) -> BaseException:
+    """Return what is in a group alone, so that who uses the platform meets the error that was raised."""
+    inner: Sequence[BaseException] = getattr(error, "exceptions", ())
+    return _sole(inner[0]) if len(inner) == 1 else error
 
 
 async def list_jobs(context: PlatformContext) -> list[JobRef]:
@@ -121,10 +135,10 @@ async def remove_jobs(context: PlatformContext, ids: Sequence[str]) -> None:
             raise ClusterError(f"Pods cannot be removed: {rejected.message}") from rejected
 
 
-async def _version(api: Api) -> tuple[int, int]:
+async def _version(api: Api, patience_s: float) -> tuple[int, int]:
     """Return the server's version; so it is known to answer."""
     try:
-        told: Any = await api.get("/version", patience_s=_PATIENCE_S)  # Any: JSON
+        told: Any = await api.get("/version", patience_s=patience_s)  # Any: JSON
     except Unauthorized as error:
         raise BadConnection(
             error.message, hint="Log in to the cluster anew; try `kubectl get pods`."
@@ -136,10 +150,10 @@ async def _version(api: Api) -> tuple[int, int]:
     return (int(digits[0]), int(digits[1])) if all(one.isdecimal() for one in digits) else (1, 0)
 
 
-async def _see(api: Api, namespace: str) -> None:
+async def _see(api: Api, namespace: str, patience_s: float) -> None:
     """See that the namespace is there and that pods may be made in it. Raises BadConnection, ClusterError."""
     try:
-        await api.get(f"/api/v1/namespaces/{namespace}", patience_s=_PATIENCE_S)
+        await api.get(f"/api/v1/namespaces/{namespace}", patience_s=patience_s)
     except Rejected as rejected:
         if rejected.status == 404:
             raise BadConnection(
@@ -147,7 +161,7 @@ async def _see(api: Api, namespace: str) -> None:
                 hint=f"Make it (kubectl create namespace {namespace}), or choose another one with --namespace.",
             ) from rejected
         _LOG.debug("the namespace %s may not be looked at: %s", namespace, rejected)
-    missing = await missing_permissions(api, namespace, PODS, patience_s=_PATIENCE_S)
+    missing = await missing_permissions(api, namespace, PODS, patience_s=patience_s)
     if missing:
         raise BadConnection(
             f"The credentials of {api.loaded.told} may not {', '.join(missing)} in namespace {namespace}",

@@ -33,7 +33,7 @@ PODS = tuple(Permission(verb, "pods") for verb in ("create", "get", "list", "wat
 """What every run needs."""
 GANGS = (
     *(Permission(verb, "jobs", "batch") for verb in ("create", "get", "list", "delete")),
-    Permission("create", "services"),
+    *(Permission(verb, "services") for verb in ("create", "patch", "delete")),
 )
 """What steps with num_parallel need besides."""
 

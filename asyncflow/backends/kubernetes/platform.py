@@ -27,7 +27,7 @@ from asyncflow.backends.remote.platform import (
 )
 from asyncflow.errors import PlatformError
 from asyncflow.machine.ids import Attempt
-from asyncflow.records import field, record
+from asyncflow.records import record
 
 __all__ = ["KubernetesPlatform", "Timing"]
 
@@ -43,8 +43,10 @@ class Timing:
     """Of a watch: a server sends a bookmark about once a minute."""
     outage_s: float = 900.0
     """How long the server may be out of reach while pods run, before the run gives up."""
-    close_s: float = field(default=20.0)
+    close_s: float = 20.0
     """For removing everything in the end."""
+    open_s: float = 15.0
+    """For a cluster that should answer at once: nothing runs yet."""
 
 
 class KubernetesPlatform:
@@ -83,7 +85,13 @@ class KubernetesPlatform:
         self._timing = timing
         self._keeps = keeps
         self._book = Book(owner, run)
-        self._launcher = Launcher(asker, self._book, on_news=self._wake, has_index_limits=has_index_limits)
+        self._launcher = Launcher(
+            asker,
+            self._book,
+            on_news=self._wake,
+            on_namespace=self._see,
+            has_index_limits=has_index_limits,
+        )
         self._tender = Tender(
             asker,
             self._book,
@@ -96,7 +104,7 @@ class KubernetesPlatform:
         self._news = anyio.Event()
         self._failure: PlatformError | None = None
         self._is_closed = False
-        self._is_let_go = False
+        self._is_detached = False
         self._was_used = False
 
     @property
@@ -130,7 +138,7 @@ class KubernetesPlatform:
         """Tell of those attempts that have pods. See `Platform.find`."""
         self._check()
         self._open()
-        for watcher in self._watchers.values():
+        for watcher in list(self._watchers.values()):
             await self._wait_listed(watcher)
         now = time.monotonic()
         for attempt in attempts:
@@ -154,23 +162,23 @@ class KubernetesPlatform:
         # What is being asked for right now is deleted when the answer is there, a Job's pod when it is seen.
         await delete_all(self._asker, [entry for entry in entries if entry.is_created])
 
-    def let_go(self) -> None:
-        """Leave the pods to another driver. See `Platform.let_go`."""
-        self._is_let_go = True
-
     async def aclose(self) -> None:
         """Delete what is left of the run. See `Platform.aclose`. What cannot be seen any more is left for a resume."""
         if self._is_closed:
             return
         self._is_closed = True
         self._wake()
-        if self._failure is not None or not self._was_used or self._is_let_go:
+        if self._is_detached or self._failure is not None:
             return
         with anyio.move_on_after(self._timing.close_s, shield=True) as scope:
-            for namespace in {**dict.fromkeys(self._namespaces), **self._watchers}:
+            for namespace in self._watchers or self._namespaces:
                 await self._remove_all(namespace)
         if scope.cancelled_caught:
             _LOG.warning("pods of the run are left (%s): asyncflow reap removes them", self._labels)
+
+    def detach(self) -> None:
+        """Let what runs go on when the platform is closed: another driver has taken over, or one will."""
+        self._is_detached = True
 
     async def tend(self) -> None:
         """Do what is to be done beside, until cancelled."""
@@ -186,17 +194,23 @@ class KubernetesPlatform:
             return
         self._was_used = True
         for namespace in self._namespaces:
-            self._watchers[namespace] = watcher = Watcher(
-                self._api,
-                self._book,
-                namespace=namespace,
-                labels=self._labels,
-                silence_s=self._timing.silence_s,
-                outage_s=self._timing.outage_s,
-                on_news=self._wake,
-            )
-            self._group.start_soon(self._watch, watcher)
+            self._see(namespace)
         self._group.start_soon(self.tend)
+
+    def _see(self, namespace: str) -> None:
+        """Begin to watch a namespace, if that was not begun."""
+        if namespace in self._watchers:
+            return
+        self._watchers[namespace] = watcher = Watcher(
+            self._api,
+            self._book,
+            namespace=namespace,
+            labels=self._labels,
+            silence_s=self._timing.silence_s,
+            outage_s=self._timing.outage_s,
+            on_news=self._wake,
+        )
+        self._group.start_soon(self._watch, watcher)
 
     async def _watch(self, watcher: Watcher) -> None:
         try:
@@ -233,7 +247,9 @@ class KubernetesPlatform:
             for gang in dict.fromkeys(entry.gang for entry in left if entry.gang):
                 await self._asker.delete_gang(namespace, gang)
             left = [entry for entry in left if not entry.is_member]
-            if left and not await self._remove_at_once(namespace):
+            # A driver that had nothing to ask for may still have what an earlier one of the run left.
+            may_be_more = bool(left) or not self._was_used
+            if may_be_more and not await self._remove_at_once(namespace):
                 await delete_all(self._asker, left)
         except (Rejected, PlatformError) as error:
             _LOG.warning("pods of the run (%s) are left in %s: %s", self._labels, namespace, error)

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from asyncflow.backends.remote.platform import JobRef, Platform
-from asyncflow.backends.remote.provider import Finding, PlatformContext, StepRequest
+from asyncflow.backends.remote.provider import Finding, PlatformContext, Provider, StepRequest
 from asyncflow.settings import setting
 
 if TYPE_CHECKING:
@@ -91,5 +91,5 @@ async def _opened(context: PlatformContext, timing: Timing | None) -> AsyncGener
         yield platform
 
 
-PROVIDER = KubernetesProvider()
+PROVIDER: Provider = KubernetesProvider()
 """What the entry point names."""

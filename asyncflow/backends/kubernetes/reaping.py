@@ -26,8 +26,8 @@ __all__ = ["list_owned", "remove_owned", "sweep"]
 
 _LOG = logging.getLogger(__name__)
 _OVER = ("Succeeded", "Failed")
-_PODS, _JOBS = "pods", "jobs"
-_APIS = {_PODS: "/api/v1", _JOBS: "/apis/batch/v1"}
+_PODS, _JOBS, _SERVICES = "pods", "jobs", "services"
+_APIS = {_PODS: "/api/v1", _JOBS: "/apis/batch/v1", _SERVICES: "/api/v1"}
 
 
 async def list_owned(api: Api, owner: str, run: int | None, namespace: str) -> list[JobRef]:
@@ -38,6 +38,9 @@ async def list_owned(api: Api, owner: str, run: int | None, namespace: str) -> l
     labels = selector(owner, run)
     pods = await _list(api, _PODS, labels, namespace)
     jobs = await _list(api, _JOBS, f"{labels},{GANG}", namespace)
+    services = await _list(api, _SERVICES, f"{labels},{GANG}", namespace)
+    # One with an owner goes with it; one without was left by a scheduler that died before it had asked for pods.
+    jobs += [one for one in services if not many(one, "metadata", "ownerReferences")]
     refs = [ref for pod in pods if (ref := _pod_ref(pod)) is not None]
     return [*refs, *(ref for job in jobs for ref in _job_refs(job))]
 
@@ -62,13 +65,16 @@ async def sweep(api: Api, owner: str, namespaces: Sequence[str]) -> None:
 
 
 async def _list(api: Api, kind: str, labels: str, namespace: str) -> list[Json]:
-    try:
-        items, _ = await api.list(f"{_APIS[kind]}/{kind}", labels)
-    except Rejected as rejected:
-        if rejected.status != 403:
-            raise
-        items, _ = await api.list(f"{_APIS[kind]}/namespaces/{namespace}/{kind}", labels)
-    return items
+    """List objects of a kind; who may not see Jobs or Services has none."""
+    for path in (f"{_APIS[kind]}/{kind}", f"{_APIS[kind]}/namespaces/{namespace}/{kind}"):
+        try:
+            return [{**one, "plural": kind} for one in (await api.list(path, labels))[0]]
+        except Rejected as rejected:
+            if rejected.status != 403:
+                raise
+            if kind == _PODS and "/namespaces/" in path:
+                raise
+    return []
 
 
 def _pod_ref(pod: Json) -> JobRef | None:
@@ -88,14 +94,14 @@ def _pod_ref(pod: Json) -> JobRef | None:
 def _job_refs(job: Json) -> Iterator[JobRef]:
     metadata: Json = job["metadata"]
     conditions = many(job, "status", "conditions")
-    is_over = any(
+    is_over = job["plural"] == _SERVICES or any(
         one.get("type") in ("Complete", "Failed") and one.get("status") == "True" for one in conditions
     )
     if GANG_ATTEMPTS not in part(metadata, "annotations"):
         return
     for attempt in attempts_of(metadata):
         yield JobRef(
-            id=f"{_JOBS}/{metadata['namespace']}/{metadata['name']}",
+            id=f"{job['plural']}/{metadata['namespace']}/{metadata['name']}",
             run=int(metadata["labels"][RUN]),
             attempt=attempt,
             created_at=seconds_of(metadata["creationTimestamp"]),

@@ -12,6 +12,7 @@ import anyio
 from asyncflow.backends.kubernetes.api import Rejected
 from asyncflow.backends.kubernetes.asking import Asker
 from asyncflow.backends.kubernetes.book import Book, Entry
+from asyncflow.backends.kubernetes.gang_tending import GangTender
 from asyncflow.backends.kubernetes.reading import Hopeless
 from asyncflow.backends.remote.platform import End, EndReason, Phase
 from asyncflow.errors import PlatformError
@@ -36,6 +37,8 @@ class Limits:
     """Without a secret, a config map or a volume: somebody may be making it."""
     leaving_s: float = 60.0
     """Beyond its grace, of a pod that is being deleted: then its node is taken for lost."""
+    gang_s: float = 30.0
+    """Between looks at a gang's Job that makes no pods."""
     linger_s: float = 20.0
     """Between the moment that a pod's end was told and its removal, for who wants to look at it."""
     tick_s: float = 1.0
@@ -77,14 +80,22 @@ class Tender:
         due_at = time.monotonic() + self._limits.linger_s
         for entry in entries:
             entry.is_told = True
-            if entry.is_gone or not entry.name:
+            if entry.is_gone or self._keeps or not (entry.name or entry.is_asked):
                 self._book.drop(entry.attempt)
-            elif not self._keeps:
+            else:
                 self._told.append((due_at, entry))
 
     async def run(self) -> None:
         """Look after them until cancelled."""
+        gangs = GangTender(
+            self._asker,
+            self._book,
+            patience_s=self._limits.gang_s,
+            tick_s=self._limits.tick_s,
+            on_news=self._on_news,
+        )
         async with anyio.create_task_group() as group:
+            group.start_soon(gangs.run)
             group.start_soon(self._judge)
             group.start_soon(self._clean)
 
@@ -149,6 +160,8 @@ class Tender:
                 await self._asker.delete_gang(namespace, gang)
             except (Rejected, PlatformError) as error:
                 _LOG.warning("job %s cannot be deleted, its time to live will do: %s", gang, error)
+        for entry in entries:
+            entry.is_gone = entry.is_gone or (entry.is_member and not entry.name)
         return [entry for entry in entries if not entry.is_member]
 
     def _has_company(self, entry: Entry) -> bool:

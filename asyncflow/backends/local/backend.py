@@ -56,6 +56,7 @@ class LocalBackend:
         sink: Told what tasks print.
         isolation: `fork`, or `spawn` for a fresh interpreter per attempt.
         async_workers: How many processes share the attempts of async steps.
+        most_log_bytes: How much of each stream of an attempt is kept. None: everything.
     """
 
     def __init__(
@@ -66,13 +67,16 @@ class LocalBackend:
         *,
         isolation: str = "fork",
         async_workers: int = 1,
+        most_log_bytes: int | None = None,
     ) -> None:
         self._zygote = zygote
         self._run = run_spec
         self._sink = sink
         self._spawns = isolation == "spawn"
         self._store = LocalStore(run_spec.store_root)
-        self._pump = Pump(run_spec.store_root, run_spec.run, sink, self._on_trouble)
+        self._pump = Pump(
+            run_spec.store_root, run_spec.run, sink, self._on_trouble, most_log_bytes=most_log_bytes
+        )
         self._host = os.uname().nodename
         self._loop: asyncio.AbstractEventLoop | None = None
         self._link: Link | None = None

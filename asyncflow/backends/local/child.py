@@ -171,7 +171,7 @@ def perform(work: Callable[[], Outcome], attempt: Attempt, report_fd: int) -> No
         _exit(ALONE if code <= 1 and not has_children() else code)
 
 
-def rehearse(directory: str) -> None:
+def rehearse(directory: str, *, with_cards: bool = False) -> None:
     """Do once in the zygote, several times over, what every task does from its step to its report."""
     with open(os.devnull, "wb") as nowhere:
 
@@ -179,7 +179,7 @@ def rehearse(directory: str) -> None:
             _send(nowhere.fileno(), attempt, outcome)
             flush_streams()
 
-        rehearsal.rehearse(directory, tell)
+        rehearsal.rehearse(directory, tell, with_cards=with_cards)
 
 
 def _send(fd: int, attempt: Attempt, outcome: Outcome) -> None:

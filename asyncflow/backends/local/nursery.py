@@ -50,7 +50,7 @@ from asyncflow.compat.finder import install
 from asyncflow.machine.ids import Attempt
 from asyncflow.machine.outcome import Outcome
 from asyncflow.store.local import LocalStore
-from asyncflow.worker.attempt import has_async_steps, preload, prepare, run_attempt
+from asyncflow.worker.attempt import has_async_steps, has_cards, preload, prepare, run_attempt
 from asyncflow.worker.binding import Origins
 from asyncflow.worker.spec import RunSpec, TaskSpec
 
@@ -153,7 +153,7 @@ class Nursery:
         install()  # steps may import metaflow, too
         preload(self._flow_class)
         if self._scratch:
-            child.rehearse(self._scratch)
+            child.rehearse(self._scratch, with_cards=has_cards(self._flow_class))
         if has_async_steps(self._flow_class):
             from asyncflow.backends.local import async_worker  # noqa: F401 # pyright: ignore[reportUnusedImport]
         gc.collect()

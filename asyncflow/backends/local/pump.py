@@ -28,6 +28,7 @@ _GIVE_BYTES = 1 << 18
 """What the sink is given before it is asked whether it can take more."""
 _DRAIN_BYTES = 1 << 24
 """What is read after a task's end, should somebody else still write to its pipe."""
+_TRUNCATED = b"[TRUNCATED - MAXIMUM LOG FILE SIZE REACHED]\n"
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
@@ -69,13 +70,15 @@ class AttemptLog:
 class Pipe:
     """The reading end of one stream of an attempt."""
 
-    __slots__ = ("fd", "log", "rest", "stream")
+    __slots__ = ("fd", "left", "log", "rest", "stream")
 
-    def __init__(self, fd: int, stream: str, log: AttemptLog) -> None:
+    def __init__(self, fd: int, stream: str, log: AttemptLog, most_bytes: int | None = None) -> None:
         self.fd = fd
         """-1: closed."""
         self.stream = stream
         self.log = log
+        self.left = most_bytes
+        """How much more of it is kept, bytes. None: everything. Below 0: it has been said that no more is."""
         self.rest = b""
         """The beginning of a line whose end has not come yet."""
 
@@ -89,13 +92,21 @@ class Pump:
         sink: Who watches.
         on_trouble: Called once with a StoreError when a log cannot be written, and without one when the sink
             has been given so much that `resume` must be called before more is read.
+        most_log_bytes: How much of each stream of an attempt is kept. None: everything.
     """
 
     def __init__(
-        self, root: str, run: int, sink: LogSink, on_trouble: Callable[[StoreError | None], None]
+        self,
+        root: str,
+        run: int,
+        sink: LogSink,
+        on_trouble: Callable[[StoreError | None], None],
+        *,
+        most_log_bytes: int | None = None,
     ) -> None:
         self._root = root
         self._run = run
+        self._most_log_bytes = most_log_bytes
         self._sink = sink
         self._on_trouble = on_trouble
         self._selector = selectors.DefaultSelector()
@@ -116,7 +127,8 @@ class Pump:
     def pipes(self, attempt: Attempt, stdout_fd: int, stderr_fd: int) -> tuple[Pipe, Pipe]:
         """Take over the reading ends of an attempt's pipes; nothing is read before `watch`."""
         log = AttemptLog(attempt, log_path(self._root, self._run, attempt.task, attempt.number))
-        return Pipe(stdout_fd, STDOUT, log), Pipe(stderr_fd, STDERR, log)
+        most = self._most_log_bytes
+        return Pipe(stdout_fd, STDOUT, log, most), Pipe(stderr_fd, STDERR, log, most)
 
     def fed(self, attempt: Attempt) -> tuple[Pipe, Pipe]:
         """Return what stands for the pipes of an attempt whose output comes by `feed`."""
@@ -204,7 +216,7 @@ class Pump:
             if pipe.rest:
                 lines = pipe.rest + lines
             pipe.rest = chunk[whole:]
-            self._write(pipe, stamp(lines, time.time(), pipe.stream))
+            self._keep(pipe, lines)
             self._give(pipe, lines)
         else:
             pipe.rest += chunk
@@ -223,9 +235,31 @@ class Pump:
         pipe.fd = -1
 
     def _flush(self, pipe: Pipe) -> None:
-        self._write(pipe, stamp_piece(pipe.rest, time.time(), pipe.stream))
+        if pipe.left is None or pipe.left >= len(pipe.rest):
+            self._write(pipe, stamp_piece(pipe.rest, time.time(), pipe.stream))
+            pipe.left = None if pipe.left is None else pipe.left - len(pipe.rest)
+        else:
+            self._truncate(pipe)
         self._give(pipe, pipe.rest + b"\n")
         pipe.rest = b""
+
+    def _keep(self, pipe: Pipe, lines: bytes) -> None:
+        """Write whole lines, as many as may be kept."""
+        if pipe.left is not None and len(lines) > pipe.left:
+            lines = lines[: lines.rfind(b"\n", 0, max(pipe.left, 0)) + 1]
+            if lines:
+                self._write(pipe, stamp(lines, time.time(), pipe.stream))
+            self._truncate(pipe)
+            return
+        self._write(pipe, stamp(lines, time.time(), pipe.stream))
+        if pipe.left is not None:
+            pipe.left -= len(lines)
+
+    def _truncate(self, pipe: Pipe) -> None:
+        """Say once that no more is kept."""
+        if pipe.left is not None and pipe.left >= 0:
+            self._write(pipe, stamp(_TRUNCATED, time.time(), pipe.stream))
+            pipe.left = -1
 
     def _give(self, pipe: Pipe, lines: bytes) -> None:
         self._given += len(lines)

@@ -22,7 +22,7 @@ from asyncflow.backends.local.nursery import serve_and_exit
 from asyncflow.backends.local.processes import be_subreaper, children_of, kill_process
 from asyncflow.backends.local.reload import load_again
 from asyncflow.errors import AsyncflowError
-from asyncflow.worker.attempt import has_async_steps, preload
+from asyncflow.worker.attempt import has_async_steps, has_cards, preload
 
 __all__ = ["READY", "Stem", "main"]
 
@@ -72,7 +72,7 @@ class Stem:
     def _get_warm(self) -> None:
         """Do once what each zygote would do for itself."""
         preload(self._flow_class)
-        child.rehearse(self._scratch)
+        child.rehearse(self._scratch, with_cards=has_cards(self._flow_class))
         if has_async_steps(self._flow_class):
             from asyncflow.backends.local import async_worker  # noqa: F401 # pyright: ignore[reportUnusedImport]
 

@@ -25,6 +25,7 @@ from anyio.abc import TaskStatus
 
 from asyncflow.backends.local.reload import load_again
 from asyncflow.backends.local.zygote import Zygote, fork_zygote
+from asyncflow.backends.remote.agent_cards import CardSender
 from asyncflow.backends.remote.agent_log import LogSender
 from asyncflow.backends.remote.conclusions import IMPORT, KILLED, TERMINATED
 from asyncflow.backends.remote.memory import oom_kills
@@ -42,6 +43,7 @@ from asyncflow.store.layout import temporary_directory
 from asyncflow.store.left import Left, encode_left
 from asyncflow.store.logfile import STDERR, stamp
 from asyncflow.store.s3.keys import claim_key, result_key
+from asyncflow.worker.attempt import has_cards
 
 if TYPE_CHECKING:
     from asyncflow.backends.local.backend import LocalBackend
@@ -112,10 +114,14 @@ def _work(scratch: Scratch, key: str) -> int:
         return 1
     spec = replace(orders.run, store_root=scratch.root, flow_file=_flow_file(orders))
     task = replace(task, is_async=parse_flow(flow_class).steps[task.step].is_async)
+    cards = CardSender(scratch, run, task.attempt) if has_cards(flow_class) else None
     zygote = fork_zygote(flow_class, scratch=temporary_directory(scratch.root))
-    ended = anyio.run(_Attempt(scratch, Orders(spec, task, orders.luggage, {}), zygote, sender).run)
+    attempt = _Attempt(scratch, Orders(spec, task, orders.luggage, {}), zygote, sender, cards)
+    ended = anyio.run(attempt.run)
     left = _left(scratch, orders, sender, ended, claim)
     scratch.objects.put_new(result_key(run, *task.attempt), left)
+    if cards is not None:
+        cards.remove()
     return 0 if ended.is_ok else 1
 
 
@@ -129,11 +135,19 @@ class _Claimed(PlatformError):
 class _Attempt:
     """The attempt while it runs."""
 
-    def __init__(self, scratch: Scratch, orders: Orders, zygote: Zygote, sender: LogSender) -> None:
+    def __init__(
+        self,
+        scratch: Scratch,
+        orders: Orders,
+        zygote: Zygote,
+        sender: LogSender,
+        cards: CardSender | None,
+    ) -> None:
         self._scratch = scratch
         self._orders = orders
         self._zygote = zygote
         self._sender = sender
+        self._cards = cards
         self._is_terminated = False
 
     async def run(self) -> _Ended:
@@ -146,6 +160,8 @@ class _Attempt:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._sender.keep)
+                if self._cards is not None:
+                    group.start_soon(self._cards.keep)
                 await group.start(self._heed_signals, backend)
                 await backend.launch(self._orders.task)
                 ended = await self._end_of(backend, attempt)

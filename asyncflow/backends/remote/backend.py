@@ -28,9 +28,10 @@ from asyncflow.machine.facts import AttemptAdopted, Fact, WorkerLost, WorkerPend
 from asyncflow.machine.ids import Attempt, ManifestKey
 from asyncflow.store.digests import digest_of
 from asyncflow.store.left import Left, decode_left
+from asyncflow.store.live_files import LiveFiles
 from asyncflow.store.local import LocalStore
 from asyncflow.store.objects import Objects
-from asyncflow.store.s3.keys import result_key, spec_key
+from asyncflow.store.s3.keys import cards_prefix, claim_key, result_key, spec_key
 from asyncflow.worker.spec import TaskSpec
 
 __all__ = ["RemoteBackend", "opened_backend"]
@@ -39,6 +40,8 @@ _GATHER_S = 0.02
 _GATHER_ARRAY_S = 0.1
 """How long launches are gathered for a platform that has arrays."""
 _TAIL_FIRST_S, _TAIL_LONGEST_S = 1.0, 5.0
+_CARDS_S = 0.5
+"""How often it is looked what cards show."""
 _SILENT_S = 600.0
 """A job that the platform says is running, and whose worker gives no sign of life for so long, is lost."""
 _SPEC_BYTES = 32 << 20
@@ -163,7 +166,7 @@ class RemoteBackend:
                 facts.extend(self._news_of(job, flight))
                 return
             left = await self._left(attempt)
-            if left is not None or job is not None:
+            if left is not None or job is not None or await self._was_claimed(attempt):
                 end = None if job is None else job.end
                 self._logs.open(attempt, _LONG_AGO)
                 facts.append(await self._conclusion(attempt, left, end))
@@ -177,8 +180,12 @@ class RemoteBackend:
                 self._hear(job)
         return facts
 
+    def detach(self) -> None:
+        """Let jobs go on when the backend is closed: another driver takes them over."""
+        self._platform.detach()
+
     async def aclose(self) -> None:
-        """End what still runs, release everything. Bounded; safe to call twice."""
+        """End what still runs, unless detached; release everything. Bounded; safe to call twice."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -194,7 +201,7 @@ class RemoteBackend:
         """Submit, listen and read logs, until the backend is closed. What goes wrong for good is told by `facts`."""
         async with anyio.create_task_group() as group:
             self._group = group
-            for work in (self._submit, self._listen, self._tail):
+            for work in (self._submit, self._listen, self._tail, self._show_cards):
                 group.start_soon(self._carefully, work)
 
     async def _carefully(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -305,6 +312,10 @@ class RemoteBackend:
         name = self._platform.capabilities.name
         return conclude(attempt, left, end, at=self._now(), platform=name)
 
+    async def _was_claimed(self, attempt: Attempt) -> bool:
+        """Tell whether a worker has begun with an attempt, so that it cannot be begun again."""
+        return await self._objects.head(claim_key(self._run, *attempt)) is not None
+
     async def _left(self, attempt: Attempt) -> Left | None:
         received = await self._objects.get(result_key(self._run, *attempt))
         if received is None:
@@ -331,6 +342,19 @@ class RemoteBackend:
             pause_s = _TAIL_FIRST_S if heard else min(_TAIL_LONGEST_S, pause_s * 1.3)
             await self._look_for_results()
             await self._lose_silent(now)
+
+    async def _show_cards(self) -> None:
+        """Bring here what cards of attempts elsewhere show while they run."""
+        files = LiveFiles(self._store.root, self._run)
+        while self._ordering.has_cards:
+            await anyio.sleep(_CARDS_S)
+            if any(flight.is_started for flight in self._flights.values()):
+                async with aclosing(self._objects.list(cards_prefix(self._run))) as found:
+                    infos = [info async for info in found]
+                for info in files.changed(infos):
+                    received = await self._objects.get(info.key)
+                    if received is not None:
+                        await anyio.to_thread.run_sync(files.take, info.key, info.etag, received.data)
 
     async def _look_for_results(self) -> None:
         """Land those whose job has ended because another worker runs them, once that one has left its result."""

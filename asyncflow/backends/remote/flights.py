@@ -16,6 +16,8 @@ from asyncflow.worker.spec import RunSpec, TaskSpec
 __all__ = ["Flight", "Ordering", "job_name", "size_of"]
 
 _LONGEST_NAME = 63
+_USUAL_MEMORY_MB = 4096.0
+"""What a step has that does not say; as under Metaflow."""
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 
 
@@ -54,6 +56,8 @@ class Ordering:
     """What a container of a step runs, by the address of its spec object."""
     environment: Mapping[str, str]
     """For all workers."""
+    has_cards: bool = False
+    """Some steps have cards, which may be looked at while they run."""
 
     @property
     def run_for_workers(self) -> RunSpec:
@@ -84,8 +88,9 @@ class Ordering:
     def _job(self, spec: TaskSpec, index: int, command: tuple[str, ...]) -> Job:
         asked = self.steps[spec.step]
         size = asked.size
-        if spec.memory_factor != 1.0 and size.memory_mb is not None:
-            size = size._replace(memory_mb=size.memory_mb * spec.memory_factor)
+        if spec.memory_factor != 1.0:
+            memory_mb = _USUAL_MEMORY_MB if size.memory_mb is None else size.memory_mb
+            size = size._replace(memory_mb=memory_mb * spec.memory_factor)
         return Job(
             name=job_name(self.owner, self.run.run, spec.step, spec.attempt),
             attempt=spec.attempt,

@@ -221,12 +221,12 @@ class Platform(Protocol):
         """Ask (SIGTERM, then the platform's grace) or force jobs to end; unknown ones are no error."""
         ...
 
-    def let_go(self) -> None:
-        """Leave all jobs to the driver that has taken the run over: `aclose` then ends none. Never waits."""
+    def detach(self) -> None:
+        """Let what runs go on when the platform is closed: another driver goes on with the run, or may."""
         ...
 
     async def aclose(self) -> None:
-        """End what still runs, unless it was let go, release everything. Bounded in time; safe to call twice."""
+        """End what still runs, unless detached; release everything. Bounded in time; safe to call twice."""
         ...
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from asyncflow.flow.decorators.base import StepDecorator, make
 from asyncflow.flow.decorators.builtin import Catch, Environment, Parallel, Resources, Retry, Timeout
 from asyncflow.flow.decorators.cache import Cache
+from asyncflow.flow.decorators.card import Card
 from asyncflow.flow.decorators.compute import Batch, Kubernetes
 from asyncflow.flow.decorators.limits import Concurrency, RateLimit
 from asyncflow.flow.decorators.packages import Conda, Pypi
@@ -23,6 +24,7 @@ DECORATORS: dict[str, type[StepDecorator]] = {
     for kind in (
         Batch,
         Cache,
+        Card,
         Catch,
         Concurrency,
         Conda,

@@ -31,7 +31,7 @@ class Cache(StepDecorator):
     ttl: Any = None  # Any: seconds, or a text such as 7d; kept as seconds
     """How old a result may be that is taken over, seconds. None: of any age."""
     files: Any = ()  # Any: as ignore
-    """Files the step reads, relative to the working directory: their content counts."""
+    """Files and directories the step reads, relative to the working directory: their content counts."""
     env: Any = ()  # Any: as ignore
     """Environment variables the step reads: their values count."""
 
@@ -85,15 +85,15 @@ def cache(method: Any = None, /, **attributes: Any) -> Any:  # Any: the overload
     """Run a task only if its code, or what it read the last time, has changed; else take over its artifacts.
 
     What a task reads is recorded, so nothing need be declared: artifacts, parameters, the foreach item, `current`. The
-    code is the step's function and the functions, classes and constants of your own modules that it reaches. What
-    cannot be seen (time, chance, files, the network, installed packages) does not count, unless it is named here.
+    code is the step's function and the functions, classes and constants of your own modules that it reaches, and the
+    versions of packages. What cannot be seen (time, chance, files, the network) does not count, unless named here.
 
     Args:
         method: The step, when used without parentheses.
         ignore: Names that may change without a new run: artifacts, `input`, `current.run_id`.
         version: Part of the code; change it to run anew.
         ttl: How old a result may be, in seconds or as `30m`, `12h`, `7d`.
-        files: Files whose content counts.
+        files: Files whose content counts, and directories with all files below them.
         env: Environment variables whose values count.
     """
     return decorate(Cache, method, attributes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from asyncflow.flow.decorators.flow_level import Flow, FlowDecorator, decorate_flow, flow_decorator
 from asyncflow.flow.errors import DecoratorAttributeError
@@ -33,6 +33,10 @@ class Project(FlowDecorator):
             )
         if self.branch is not None and not _is_branch(self.branch):
             self.refuse("branch", "a name of letters, digits, _, - and .")
+
+    def attributes(self) -> dict[str, Any]:  # Any: JSON-like
+        """Return every attribute with its value, as it is written: `name` is the project's."""
+        return {"name": self.project_name, "branch": self.branch, "production": self.production}
 
 
 @record

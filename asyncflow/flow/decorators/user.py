@@ -73,6 +73,8 @@ class UserStepDecorator(metaclass=_Applied):
     Where a step has several, the one written first is the outermost: first before, last after.
     """
 
+    _skips: bool | Mapping[str, Any] = False
+
     def init(self, *args: Any, **kwargs: Any) -> None:
         """Take what the decorator was given: `@mine(3, name="x")`."""
         if args or kwargs:
@@ -92,8 +94,12 @@ class UserStepDecorator(metaclass=_Applied):
 
     @property
     def skip_step(self) -> bool | Mapping[str, Any]:
-        """True, or arguments for `self.next`: the step is left out. Asked after `pre_step`."""
-        return False
+        """True, or arguments for `self.next`: the step is left out. Asked after `pre_step`, which may set it."""
+        return self._skips
+
+    @skip_step.setter
+    def skip_step(self, value: bool | Mapping[str, Any]) -> None:
+        self._skips = value
 
 
 def user_step_decorator(

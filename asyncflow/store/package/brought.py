@@ -2,9 +2,13 @@
 
     .asyncflow-package/start.py            what runs first
                        info.json           what is in it
-                       lib/asyncflow/      asyncflow
-                       pure/               packages in Python alone
+                       lib.zip             asyncflow
+                       pure.zip            packages in Python alone
+                       pure/               those of them that read files of their own
                        native/<ABI>/       compiled modules, for the interpreters whose tag that is
+
+Archives, and not one file a module: where a file system takes half a millisecond to make a file, as some do in
+containers, 900 files are half of a worker's start.
 
 Compiled are blake3, zstandard and msgpack: those of the scheduler's own interpreter, and those in a directory of wheels
 (`ASYNCFLOW_PACKAGE_WHEELS`). Another interpreter uses its own, or what asyncflow has in their place.
@@ -14,6 +18,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import io
 import json
 import marshal
 import os
@@ -37,7 +42,9 @@ LEAST_VERSIONS = {
     "anyio": "4.6",
     "blake3": "1.0",
     "botocore": "1.36",
+    "idna": "2.8",
     "msgpack": "1.0.8",
+    "typing_extensions": "4.5",
     "zstandard": "0.22",
 }
 """What an image's own package must at least be to be used in place of the one brought."""
@@ -55,6 +62,7 @@ _PURE = (
 )
 _ADVANCING = ("typing_extensions",)
 """Packages that others take new names from as soon as there are any: an older one than that brought is too old."""
+_WITH_FILES = ("botocore",)
 _NATIVE = ("blake3", "zstandard", "msgpack")
 _DISTRIBUTIONS = {"dateutil": "python_dateutil"}
 _OURS = "asyncflow"
@@ -85,10 +93,16 @@ def brought_members() -> Iterator[Member]:
     start = os.path.join(os.path.dirname(_own_place()), "asyncflow", "worker", "start.py")
     yield Member(f"{PLACE}/start.py", _read(start))
     yield Member(f"{PLACE}/info.json", _info())
-    yield from _with_bytecode(_own_files(), f"{PLACE}/lib/")
+    yield Member(f"{PLACE}/lib.zip", _zipped(_own_files()))
     places = _places()
-    for name in _PURE:
-        if name in places:
+    pure = [name for name in _PURE if name in places]
+    archived = [name for name in pure if name not in _WITH_FILES]
+    yield Member(
+        f"{PLACE}/pure.zip",
+        _zipped([source for name in archived for source in _installed_files(name, places[name])]),
+    )
+    for name in pure:
+        if name in _WITH_FILES:
             yield from _with_bytecode(_installed_files(name, places[name]), f"{PLACE}/pure/")
     yield from _own_natives(places)
     yield from _natives_of_wheels()
@@ -170,10 +184,37 @@ def _with_bytecode(found: Sequence[Source], under: str) -> Iterator[Member]:
     for source in found:
         data = _read(source.path)
         yield Member(under + source.name, data)
-        if source.name.endswith(".py") and not source.name.startswith(_RARE):
-            compiled = _compiled(data, source.name)
+        compiled = _bytecode_of(source, data)
+        if compiled:
+            yield Member(importlib.util.cache_from_source(under + source.name), compiled)
+
+
+def _zipped(found: Sequence[Source]) -> bytes:
+    """Return files as an archive that modules are imported from, compiled ones beside their sources; not compressed."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for source in found:
+            data = _read(source.path)
+            archive.writestr(_entry(source.name), data)
+            compiled = _bytecode_of(source, data)
             if compiled:
-                yield Member(importlib.util.cache_from_source(under + source.name), compiled)
+                archive.writestr(_entry(f"{source.name}c"), compiled)
+    return target.getvalue()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Return an archive's entry that says nothing of when and where it was made."""
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.create_system = 3
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
+def _bytecode_of(source: Source, data: bytes) -> bytes:
+    """Return a module's bytecode file; empty: it is no module, is seldom needed, or cannot be compiled."""
+    if not source.name.endswith(".py") or source.name.startswith(_RARE):
+        return b""
+    return _compiled(data, source.name)
 
 
 def _compiled(text: bytes, name: str) -> bytes:

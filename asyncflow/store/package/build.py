@@ -142,7 +142,7 @@ def build_package(
 
 def _check_size(sources: Iterable[Source]) -> None:
     several = list(sources)
-    most = int(setting("PACKAGE_MAX_MB") or _MOST_MB)
+    most = _most_mb()
     total = sum(source.size_bytes for source in several)
     if total <= most * 1_000_000:
         return
@@ -154,6 +154,15 @@ def _check_size(sources: Iterable[Source]) -> None:
         hint="Move data out of the flow's directory, ask for fewer suffixes (--package-suffixes), "
         "or allow more: ASYNCFLOW_PACKAGE_MAX_MB=500",
     )
+
+
+def _most_mb() -> int:
+    given = setting("PACKAGE_MAX_MB")
+    if given is None:
+        return _MOST_MB
+    if not given.isdigit():
+        raise PackageError(f"'{given}' is no number of megabytes", hint="ASYNCFLOW_PACKAGE_MAX_MB says so.")
+    return int(given)
 
 
 # What is known of earlier builds

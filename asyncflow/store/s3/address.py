@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from asyncflow.errors import StoreError, UserError
 from asyncflow.records import record
+from asyncflow.store.s3.policy import MOST_TRIES
 
 __all__ = ["InvalidAddress", "S3Address", "S3Settings", "parse_url"]
 
@@ -66,6 +67,12 @@ class S3Settings:
     """Path of a file with certificate authorities; False: trust everybody."""
     encryption: str | None = None
     """`AES256` or `aws:kms`, for what is written."""
+    profile: str | None = None
+    """Of AWS's configuration files. None: as the environment says."""
+    role: str | None = None
+    """ARN of a role that is taken on."""
+    tries: int = MOST_TRIES
+    """Of one request, the first one included."""
     client_options: Mapping[str, Any] | None = None  # Any: keyword arguments of botocore's create_client
     """What a program gives for its own client, such as credentials."""
 
@@ -74,7 +81,7 @@ class S3Settings:
         """Read ASYNCFLOW_S3_*, Metaflow's METAFLOW_S3_* and AWS's variables, in this order.
 
         Raises:
-            StoreError: A file with certificate authorities is named that is not there.
+            StoreError: A file with certificate authorities is named that is not there, or a number is none.
         """
         endpoint = _first("S3_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3")
         endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL") or None
@@ -85,11 +92,25 @@ class S3Settings:
             path_style=style == "path",
             verify=_verify(),
             encryption=_first("S3_SERVER_SIDE_ENCRYPTION"),
+            tries=_tries(),
         )
 
 
 def _first(name: str) -> str | None:
     return os.environ.get(f"ASYNCFLOW_{name}") or os.environ.get(f"METAFLOW_{name}") or None
+
+
+def _tries() -> int:
+    """Return how often a request is tried, by the variables that count what follows the first."""
+    given = _first("S3_TRANSIENT_RETRY_COUNT") or _first("S3_RETRY_COUNT")
+    if given is None:
+        return MOST_TRIES
+    if not given.isdigit():
+        raise StoreError(
+            f"'{given}' is no number of retries",
+            hint="ASYNCFLOW_S3_RETRY_COUNT, METAFLOW_S3_RETRY_COUNT or their ..._S3_TRANSIENT_RETRY_COUNT says so.",
+        )
+    return int(given) + 1
 
 
 def _verify() -> bool | str:

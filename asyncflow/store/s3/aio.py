@@ -8,21 +8,24 @@ import os
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Self, cast
 
 import anyio
 import anyio.to_thread
 
+from asyncflow.records import replace
 from asyncflow.store.objects import NO_METADATA, ObjectInfo, Received
 from asyncflow.store.s3.address import S3Address, S3Settings
 from asyncflow.store.s3.failures import Problem, RemoteStoreError, problem_of, refusal_of, told
 from asyncflow.store.s3.library import client_errors, opening_client
-from asyncflow.store.s3.policy import MOST_TRIES, Rate, Verdict, pause_s
+from asyncflow.store.s3.policy import Rate, Verdict, pause_s
 from asyncflow.store.s3.requests import (
     MOST_DELETED,
     PART_BYTES,
     PARTS_AT_ONCE,
+    SMALL_BYTES,
     Arguments,
     Part,
     Requests,
@@ -86,6 +89,18 @@ class S3Objects:
             with anyio.CancelScope(shield=True):
                 await opened.__aexit__(None, None, None)
 
+    def at(self, address: S3Address, *, encryption: str | None = None) -> S3Objects:
+        """Return the objects of another bucket or prefix, over the same connections; they end with these.
+
+        Args:
+            address: Bucket and prefix.
+            encryption: For what is written there. None: as here.
+        """
+        settings = replace(self._settings, encryption=encryption) if encryption else self._settings
+        other = S3Objects(address, settings)
+        other._rate, other._parts, other._client = self._rate, self._parts, self._client
+        return other
+
     async def get(self, key: str, *, offset: int = 0, length: int | None = None) -> Received | None:
         """Return an object or a part of it. See `Objects.get`."""
         if length == 0:
@@ -133,11 +148,19 @@ class S3Objects:
         arguments = self._requests.put(key, data, content_type=content_type, metadata=metadata)
         await self._do("put_object", arguments, key, "written")
 
-    async def put_new(self, key: str, data: bytes) -> bool:
+    async def put_new(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] = NO_METADATA,
+    ) -> bool:
         """Write an object if there is none. See `Objects.put_new`."""
         # aiohttp sends a PUT again by itself when a kept connection turns out to be dead: who wrote is seen by a mark.
         mark = os.urandom(8).hex()
-        arguments = self._requests.put(key, data, only_new=True, metadata={_MARK: mark})
+        marked = {**metadata, _MARK: mark}
+        arguments = self._requests.put(key, data, only_new=True, content_type=content_type, metadata=marked)
         try:
             await self._call("put_object", arguments, key, "written")
         except _Refused as refused:
@@ -147,26 +170,50 @@ class S3Objects:
             return there is not None and there.metadata.get(_MARK) == mark
         return True
 
-    async def put_file(self, key: str, path: str, *, only_new: bool = False) -> bool:
+    async def put_file(
+        self,
+        key: str,
+        path: str,
+        *,
+        only_new: bool = False,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] = NO_METADATA,
+    ) -> bool:
         """Write an object from a file. See `Objects.put_file`."""
         size = (await anyio.Path(path).stat()).st_size
         if only_new and size > _HEAD_FIRST_BYTES and await self.head(key) is not None:
             return False
-        if size <= PART_BYTES:
-            async with self._parts:
-                data = await anyio.Path(path).read_bytes()
-                if only_new:
-                    return await self.put_new(key, data)
-                await self.put(key, data)
-                return True
-        return await self._put_parts(key, path, size, only_new=only_new)
+        if size > PART_BYTES:
+            kept = self._requests.written(content_type, metadata)
+            return await self._put_parts(key, path, size, kept, only_new=only_new)
+        async with self._parts if size > SMALL_BYTES else nullcontext():
+            data = await anyio.Path(path).read_bytes()
+            if only_new:
+                return await self.put_new(key, data, content_type=content_type, metadata=metadata)
+            await self.put(key, data, content_type=content_type, metadata=metadata)
+            return True
 
-    async def get_file(self, key: str, path: str) -> ObjectInfo | None:
-        """Write an object's bytes into a file. See `Objects.get_file`."""
-        first = await self.get(key, length=PART_BYTES)
+    async def get_file(
+        self,
+        key: str,
+        path: str,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        first_bytes: int = PART_BYTES,
+    ) -> ObjectInfo | None:
+        """Write an object's bytes, or some of them, into a file. See `Objects.get_file`.
+
+        `first_bytes` are asked for before the size is known; less of them where many files are fetched at once.
+        """
+        first = await self.get(
+            key, offset=offset, length=first_bytes if length is None else min(first_bytes, length)
+        )
         if first is None:
             return None
-        size = first.info.size_bytes
+        info = first.info
+        left = max(0, info.size_bytes - offset)
+        wanted = left if length is None else min(left, length)
         with await anyio.to_thread.run_sync(_create, path) as file:
             fd = file.fileno()
             await anyio.to_thread.run_sync(os.pwrite, fd, first.data, 0)
@@ -174,12 +221,12 @@ class S3Objects:
             del first
             try:
                 async with anyio.create_task_group() as group:
-                    for part in parts_after(size, received):
+                    for part in parts_after(wanted, received):
                         await self._parts.acquire()
-                        group.start_soon(self._get_part, key, fd, part)
+                        group.start_soon(self._get_part, key, fd, part, offset)
             except BaseExceptionGroup as failures:
                 raise _first_of(cast("BaseException", failures)) from None
-        return await self.head(key) if size == 0 else ObjectInfo(key, size, "", 0.0)
+        return info
 
     async def list(
         self, prefix: str = "", *, after: str = "", one_level: bool = False, page: int = 1000
@@ -209,11 +256,9 @@ class S3Objects:
 
     # Parts
 
-    async def _put_parts(self, key: str, path: str, size: int, *, only_new: bool) -> bool:
+    async def _put_parts(self, key: str, path: str, size: int, kept: Arguments, *, only_new: bool) -> bool:
         named = self._requests.of(key)
-        begun = await self._do(
-            "create_multipart_upload", {**named, **self._requests.written(None, NO_METADATA)}, key, "written"
-        )
+        begun = await self._do("create_multipart_upload", {**named, **kept}, key, "written")
         upload = {**named, "UploadId": begun["UploadId"]}
         etags: dict[int, str] = {}
         try:
@@ -270,9 +315,9 @@ class S3Objects:
             except (_Refused, RemoteStoreError):
                 return  # a rule of the bucket that ends incomplete uploads does the rest
 
-    async def _get_part(self, key: str, fd: int, part: Part) -> None:
+    async def _get_part(self, key: str, fd: int, part: Part, start: int) -> None:
         try:
-            received = await self.get(key, offset=part.offset, length=part.length)
+            received = await self.get(key, offset=start + part.offset, length=part.length)
             if received is None or len(received.data) != part.length:
                 raise RemoteStoreError(f"{self._where(key)} changed while it was read")
             await anyio.to_thread.run_sync(os.pwrite, fd, received.data, part.offset)
@@ -295,7 +340,7 @@ class S3Objects:
         self, once: Callable[[], Awaitable[Any]], key: str, what: str
     ) -> Any:  # Any: an answer
         """Do something until it is answered. Raises _Refused for what is final, StoreError when it was tried enough."""
-        for tries in range(1, MOST_TRIES + 1):
+        for tries in range(1, self._settings.tries + 1):
             wait = self._rate.wait_s(time.monotonic())
             if wait > 0:
                 await anyio.sleep(wait)
@@ -307,7 +352,7 @@ class S3Objects:
                     raise _Refused(problem) from error
                 if problem.verdict is Verdict.SLOW_DOWN:
                     self._rate.slow_down(time.monotonic())
-                if tries == MOST_TRIES:
+                if tries == self._settings.tries:
                     raise self._told(problem, key, what) from error
             await anyio.sleep(pause_s(tries, random.random()))
         raise AssertionError("the loop returns or raises")

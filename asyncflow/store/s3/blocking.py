@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import io
 import os
-import random
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from contextlib import nullcontext
+from typing import TypeVar
 
+from asyncflow.records import replace
 from asyncflow.store.objects import NO_METADATA, ObjectInfo, Received
-from asyncflow.store.s3.address import S3Address, S3Settings
-from asyncflow.store.s3.failures import Problem, RemoteStoreError, problem_of, refusal_of, told
-from asyncflow.store.s3.library import blocking_client, client_errors
-from asyncflow.store.s3.policy import MOST_TRIES, Rate, Verdict, pause_s
+from asyncflow.store.s3.address import S3Address
+from asyncflow.store.s3.asking import Asking, Refused, Streamed, for_one_try
+from asyncflow.store.s3.failures import RemoteStoreError, refusal_of
 from asyncflow.store.s3.requests import (
     MOST_DELETED,
     PART_BYTES,
     PARTS_AT_ONCE,
+    SMALL_BYTES,
     Arguments,
     Part,
-    Requests,
     is_precondition,
     parts_after,
     parts_of,
@@ -38,10 +34,11 @@ __all__ = ["BlockingObjects"]
 _MISSING = ("NoSuchKey", "404", "NotFound")
 _BEYOND = ("InvalidRange", "416")
 _HEAD_FIRST_BYTES = 256 << 10
+_PIECE_BYTES = 1 << 20
 _R = TypeVar("_R")
 
 
-class BlockingObjects:
+class BlockingObjects(Asking):
     """The objects below `s3://bucket/prefix`; each method does what the one of `Objects` does, and blocks.
 
     Args:
@@ -51,60 +48,23 @@ class BlockingObjects:
         client: A botocore client to use in place of one of its own.
     """
 
-    def __init__(
-        self,
-        address: S3Address,
-        settings: S3Settings | None = None,
-        *,
-        threads: int = 16,
-        client: Any = None,  # Any: made by botocore from its service description
-    ) -> None:
-        self._address = address
-        self._settings = settings or S3Settings.from_environment()
-        self._requests = Requests(address=address, settings=self._settings)
-        self._rate = Rate()
-        self._lock = threading.Lock()
-        self._threads = threads
-        self._given = client is not None
-        self._made: Any = client  # Any: made by botocore from its service description
+    def at(self, address: S3Address, *, encryption: str | None = None) -> BlockingObjects:
+        """Return the objects of another bucket or prefix, over the same connections.
 
-    @property
-    def url(self) -> str:
-        """`s3://bucket/prefix`."""
-        return self._address.url
-
-    @property
-    def server(self) -> str:
-        """Who is asked, for messages."""
-        return self._settings.endpoint_url or "AWS"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections. Safe to call twice; a later call opens new ones."""
-        with self._lock:
-            made = self._made
-            if not self._given:
-                self._made = None
-        if made is not None and not self._given:
-            made.close()
-
-    def at(self, address: S3Address) -> BlockingObjects:
-        """Return the objects of another bucket or prefix, over the same connections."""
-        other = BlockingObjects(address, self._settings, threads=self._threads, client=self._client)
-        other._rate = self._rate
+        Args:
+            address: Bucket and prefix.
+            encryption: For what is written there. None: as here.
+        """
+        settings = replace(self._settings, encryption=encryption) if encryption else self._settings
+        other = BlockingObjects(address, settings, threads=self._threads, client=self._client)
+        other._rate, other._lock, other._parts = self._rate, self._lock, self._parts
         return other
 
     def get(self, key: str, *, offset: int = 0, length: int | None = None) -> Received | None:
         """Return an object or a part of it; None if there is no such object."""
         if length == 0:
-            return self._empty(key)
+            info = self.head(key)
+            return None if info is None else Received(b"", info)
         arguments = self._requests.get(key, offset, length)
 
         def once() -> Received:
@@ -115,20 +75,13 @@ class BlockingObjects:
                 raise ConnectionError(f"{len(data)} bytes arrived instead of {answer['ContentLength']}")
             return Received(data, self._requests.info(key, answer))
 
-        try:
-            return self._persist(once, key, "read")
-        except _Refused as refused:
-            if refused.problem.code in _BEYOND:
-                return self._empty(key)
-            if refused.problem.code in _MISSING:
-                return None
-            raise self._told(refused.problem, key, "read") from refused
+        return self._got(once, key, lambda info: Received(b"", info))
 
     def head(self, key: str) -> ObjectInfo | None:
         """Return what is known of an object; None if there is none."""
         try:
             answer = self._call("head_object", self._requests.of(key), key, "read")
-        except _Refused as refused:
+        except Refused as refused:
             if refused.problem.code in _MISSING:
                 return None
             raise self._told(refused.problem, key, "read") from refused
@@ -155,23 +108,7 @@ class BlockingObjects:
         metadata: Mapping[str, str] = NO_METADATA,
     ) -> bool:
         """Write an object if there is none; say whether it was written."""
-        arguments = self._requests.put(key, data, only_new=True, content_type=content_type, metadata=metadata)
-        tries: list[None] = []
-
-        def once() -> None:
-            tries.append(None)
-            self._client.put_object(**arguments)
-
-        try:
-            self._persist(once, key, "written")
-        except _Refused as refused:
-            if not is_precondition(refused.problem.status, refused.problem.code):
-                raise self._told(refused.problem, key, "written") from refused
-            if len(tries) == 1:
-                return False
-            there = self.get(key)  # perhaps our own: the answer to an earlier try was lost
-            return there is not None and there.data == data
-        return True
+        return self._put_new(key, data, content_type, metadata, lambda: data)
 
     def put_file(
         self,
@@ -189,12 +126,13 @@ class BlockingObjects:
         if size > PART_BYTES:
             kept = self._requests.written(content_type, metadata)
             return self._put_parts(key, path, kept, only_new=only_new)
-        with open(path, "rb") as file:
-            data = file.read()
-        if only_new:
-            return self.put_new(key, data, content_type=content_type, metadata=metadata)
-        self.put(key, data, content_type=content_type, metadata=metadata)
-        return True
+        with open(path, "rb") as file, self._parts if size > SMALL_BYTES else nullcontext():
+            data = Streamed(file.fileno(), 0, size) if size > SMALL_BYTES else file.read()
+            if only_new:
+                return self._put_new(key, data, content_type, metadata, lambda: _content(path))
+            arguments = self._requests.put(key, data, content_type=content_type, metadata=metadata)
+            self._do("put_object", arguments, key, "written")
+            return True
 
     def get_file(
         self, key: str, path: str, *, offset: int = 0, length: int | None = None
@@ -203,27 +141,27 @@ class BlockingObjects:
 
         Raises OSError for the file.
         """
-        most = PART_BYTES if length is None else min(PART_BYTES, length)
-        first = self.get(key, offset=offset, length=most)
-        if first is None:
-            return None
-        left = max(0, first.info.size_bytes - offset)
-        wanted = left if length is None else min(left, length)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            _write(fd, first.data, 0)
-            rest = parts_after(wanted, len(first.data))
+            most = PART_BYTES if length is None else min(PART_BYTES, length)
+            first = self._get_into(key, fd, 0, offset, most)
+            if first is None:
+                os.unlink(path)
+                return None
+            info, received = first
+            left = max(0, info.size_bytes - offset)
+            rest = parts_after(left if length is None else min(left, length), received)
 
             def fetch(part: Part) -> None:
-                received = self.get(key, offset=offset + part.offset, length=part.length)
-                if received is None or len(received.data) != part.length:
+                with self._parts:
+                    got = self._get_into(key, fd, part.offset, offset + part.offset, part.length)
+                if got is None or got[1] != part.length:
                     raise RemoteStoreError(f"{self._where(key)} changed while it was read")
-                _write(fd, received.data, part.offset)
 
             self.together(fetch, rest, most=PARTS_AT_ONCE)
         finally:
             os.close(fd)
-        return first.info
+        return info
 
     def list(
         self, prefix: str = "", *, after: str = "", one_level: bool = False, page: int = 1000
@@ -249,17 +187,31 @@ class BlockingObjects:
         """See that the bucket is there and may be read, with one request."""
         self._do("list_objects_v2", self._requests.list("", "", one_level=False, page=1), "", "read")
 
-    def together(self, do: Callable[[Any], _R], items: Sequence[Any], *, most: int | None = None) -> list[_R]:
-        """Call `do` for all items, several at once; return the results in order. Raises the first error."""
-        if len(items) <= 1:
-            return [do(item) for item in items]
-        with ThreadPoolExecutor(min(most or self._threads, len(items)), "asyncflow-s3") as pool:
-            futures = [pool.submit(do, item) for item in items]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    def _put_new(
+        self,
+        key: str,
+        data: bytes | Streamed,
+        content_type: str | None,
+        metadata: Mapping[str, str],
+        content: Callable[[], bytes],
+    ) -> bool:
+        arguments = self._requests.put(key, data, only_new=True, content_type=content_type, metadata=metadata)
+        tries: list[None] = []
+
+        def once() -> None:
+            tries.append(None)
+            self._client.put_object(**for_one_try(arguments))
+
+        try:
+            self._persist(once, key, "written")
+        except Refused as refused:
+            if not is_precondition(refused.problem.status, refused.problem.code):
+                raise self._told(refused.problem, key, "written") from refused
+            if len(tries) == 1:
+                return False
+            there = self.get(key)  # perhaps our own: the answer to an earlier try was lost
+            return there is not None and there.data == content()
+        return True
 
     # Parts
 
@@ -272,12 +224,11 @@ class BlockingObjects:
                 fd = file.fileno()
 
                 def send(part: Part) -> Arguments:
-                    data = os.pread(fd, part.length, part.offset)
-                    if len(data) != part.length:
-                        raise RemoteStoreError(f"{path} became shorter while it was sent")
-                    arguments = {**upload, "PartNumber": part.number, "Body": data}
-                    answer = self._do("upload_part", arguments, key, "written")
-                    return {"PartNumber": part.number, "ETag": answer["ETag"]}
+                    with self._parts:
+                        body = Streamed(fd, part.offset, part.length)
+                        arguments = {**upload, "PartNumber": part.number, "Body": body}
+                        answer = self._do("upload_part", arguments, key, "written")
+                        return {"PartNumber": part.number, "ETag": answer["ETag"]}
 
                 sent = self.together(send, parts_of(os.fstat(fd).st_size), most=PARTS_AT_ONCE)
             return self._complete(upload, key, sent, only_new=only_new)
@@ -291,7 +242,7 @@ class BlockingObjects:
             arguments["IfNoneMatch"] = "*"
         try:
             self._call("complete_multipart_upload", arguments, key, "written")
-        except _Refused as refused:
+        except Refused as refused:
             problem = refused.problem
             if problem.code == "NoSuchUpload" and self.head(key) is not None:
                 return True  # the answer to an earlier try was lost
@@ -304,73 +255,42 @@ class BlockingObjects:
     def _abort(self, upload: Arguments, key: str) -> None:
         try:
             self._call("abort_multipart_upload", upload, key, "written")
-        except (_Refused, RemoteStoreError):
+        except (Refused, RemoteStoreError):
             return  # a rule of the bucket that ends incomplete uploads does the rest
 
-    # Requests
+    def _get_into(
+        self, key: str, fd: int, at: int, offset: int, length: int
+    ) -> tuple[ObjectInfo, int] | None:
+        """Write a part of an object into an open file, in pieces; return what is known of all of it, and the length."""
+        arguments = self._requests.get(key, offset, length)
 
-    @property
-    def _client(self) -> Any:  # Any: made by botocore from its service description
-        made = self._made
-        if made is None:
-            with self._lock:
-                made = self._made
-                if made is None:
-                    made = self._made = self._open()
-        return made
+        def once() -> tuple[ObjectInfo, int]:
+            answer = self._client.get_object(**arguments)
+            count = 0
+            with answer["Body"] as body:
+                while piece := body.read(_PIECE_BYTES):
+                    _write(fd, piece, at + count)
+                    count += len(piece)
+            if count != int(answer["ContentLength"]):
+                raise ConnectionError(f"{count} bytes arrived instead of {answer['ContentLength']}")
+            return self._requests.info(key, answer), count
 
-    def _open(self) -> Any:  # Any: a botocore client
+        if length == 0:
+            info = self.head(key)
+            return None if info is None else (info, 0)
+        return self._got(once, key, lambda info: (info, 0))
+
+    def _got(self, once: Callable[[], _R], key: str, nothing: Callable[[ObjectInfo], _R]) -> _R | None:
+        """Return what is read; None: there is no such object; `nothing` of it: it has nothing in that range."""
         try:
-            return blocking_client(self._settings, max(32, self._threads))
-        except (*client_errors(), ValueError) as error:
-            raise self._told(problem_of(error), "", "opened") from error
-
-    def _empty(self, key: str) -> Received | None:
-        info = self.head(key)
-        return None if info is None else Received(b"", info)
-
-    def _do(self, operation: str, arguments: Arguments, key: str, what: str) -> Any:  # Any: an answer
-        try:
-            return self._call(operation, arguments, key, what)
-        except _Refused as refused:
-            raise self._told(refused.problem, key, what) from refused
-
-    def _call(self, operation: str, arguments: Arguments, key: str, what: str) -> Any:  # Any: an answer
-        return self._persist(lambda: getattr(self._client, operation)(**arguments), key, what)
-
-    def _persist(self, once: Callable[[], _R], key: str, what: str) -> _R:
-        for tries in range(1, MOST_TRIES + 1):
-            with self._lock:
-                wait = self._rate.wait_s(time.monotonic())
-            if wait > 0:
-                time.sleep(wait)
-            try:
-                return once()
-            except client_errors() as error:
-                problem = problem_of(error)
-                if problem.verdict is Verdict.FINAL:
-                    raise _Refused(problem) from error
-                if problem.verdict is Verdict.SLOW_DOWN:
-                    with self._lock:
-                        self._rate.slow_down(time.monotonic())
-                if tries == MOST_TRIES:
-                    raise self._told(problem, key, what) from error
-            time.sleep(pause_s(tries, random.random()))
-        raise AssertionError("the loop returns or raises")
-
-    def _told(self, problem: Problem, key: str, what: str) -> RemoteStoreError:
-        return told(problem, self._where(key), what, server=self.server)
-
-    def _where(self, key: str) -> str:
-        return f"{self.url}/{key}" if key else self.url
-
-
-class _Refused(Exception):
-    """The server's last word."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.code)
-        self.problem = problem
+            return self._persist(once, key, "read")
+        except Refused as refused:
+            if refused.problem.code in _BEYOND:
+                info = self.head(key)
+                return None if info is None else nothing(info)
+            if refused.problem.code in _MISSING:
+                return None
+            raise self._told(refused.problem, key, "read") from refused
 
 
 def _write(fd: int, data: bytes, offset: int) -> None:
@@ -379,3 +299,8 @@ def _write(fd: int, data: bytes, offset: int) -> None:
     while view:
         written = os.pwrite(fd, view, offset)
         view, offset = view[written:], offset + written
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

@@ -6,7 +6,7 @@ import errno
 from typing import Any, NamedTuple, cast
 
 from asyncflow.errors import StoreError
-from asyncflow.store.s3.policy import MOST_TRIES, Verdict, verdict_of
+from asyncflow.store.s3.policy import Verdict, verdict_of
 
 __all__ = [
     "AccessDenied",
@@ -167,7 +167,7 @@ def told(problem: Problem, url: str, what: str, *, server: str = "AWS") -> Remot
             return tell(problem, head, bucket, server)
     if problem.verdict is Verdict.SLOW_DOWN:
         return SlowedDown(
-            f"{head}: {server} asked for fewer requests ({problem.code}) {MOST_TRIES} times in a row",
+            f"{head}: {server} asked for fewer requests ({problem.code}) again and again",
             hint="Wait a little and try again; spread runs over several prefixes if it happens often.",
         )
     return RemoteStoreError(

@@ -12,7 +12,7 @@ runs/<run>/specs/<name>                 what workers in containers are to run; w
 runs/<run>/claims/<task>.<attempt>      which worker runs an attempt; written once
 runs/<run>/results/<task>.<attempt>     what an attempt in a container left; written once, by its worker
 runs/<run>/logs/<ms>-<task>.<attempt>.<n>  a piece of what such an attempt printed, in order of time over all of them
-runs/<run>/cards/<task>.<attempt>/<name>   a card that is being made, as data; overwritten by its worker
+runs/<run>/cards/<task>.<attempt>       what an attempt's cards show while it runs; overwritten, removed at its end
 
 Numbers have so many digits that the order of keys is theirs.
 """
@@ -28,6 +28,8 @@ __all__ = [
     "OWNER",
     "LogKey",
     "blob_key",
+    "cards_key",
+    "cards_prefix",
     "claim_key",
     "code_key",
     "head_key",
@@ -38,6 +40,7 @@ __all__ = [
     "logs_after",
     "logs_prefix",
     "number_of",
+    "parse_cards_key",
     "parse_log_key",
     "piece_key",
     "request_key",
@@ -143,6 +146,22 @@ def claim_key(run: int, task: int, attempt: int) -> str:
 def result_key(run: int, task: int, attempt: int) -> str:
     """Return the key of what an attempt in a container left."""
     return f"runs/{run}/results/{task}.{attempt}"
+
+
+def cards_prefix(run: int) -> str:
+    """Return what the keys of what a run's attempts show while they run begin with."""
+    return f"runs/{run}/cards/"
+
+
+def cards_key(run: int, task: int, attempt: int) -> str:
+    """Return the key of what an attempt's cards show while it runs."""
+    return f"runs/{run}/cards/{task}.{attempt}"
+
+
+def parse_cards_key(key: str) -> tuple[int, int] | None:
+    """Return task and attempt of such a key; None if it is none."""
+    task, _, attempt = key.rpartition("/")[2].partition(".")
+    return (int(task), int(attempt)) if task.isdecimal() and attempt.isdecimal() else None
 
 
 def logs_prefix(run: int) -> str:

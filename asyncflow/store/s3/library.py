@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from asyncflow.errors import UserError
 from asyncflow.store.s3.address import S3Settings
-from asyncflow.store.s3.requests import client_options
+from asyncflow.store.s3.requests import Arguments, client_options
 
 __all__ = ["MissingLibrary", "blocking_client", "client_errors", "opening_client"]
 
@@ -18,20 +21,53 @@ class MissingLibrary(UserError):
     headline = "A package is missing"
 
 
-def opening_client(
+@asynccontextmanager
+async def opening_client(
     settings: S3Settings, connections: int
-) -> Any:  # Any: aiobotocore's context manager of a client
-    """Return what makes a client of aiobotocore when it is entered. Raises botocore's errors."""
+) -> AsyncGenerator[Any]:  # Any: made by aiobotocore from a description
+    """Make a client of aiobotocore, and close it. Raises botocore's errors."""
+    session = _library("aiobotocore.session").AioSession(profile=settings.profile)
+    if settings.role:
+        kinds = _library("aiobotocore.credentials")
+        source = await session.get_credentials()
+        _take_on(
+            session,
+            source,
+            settings,
+            kinds.AioAssumeRoleCredentialFetcher,
+            kinds.AioDeferredRefreshableCredentials,
+        )
     config = _library("aiobotocore.config").AioConfig
-    return _made(_library("aiobotocore.session").get_session(), config, settings, connections)
+    async with session.create_client("s3", **_options(session, config, settings, connections)) as client:
+        yield client
 
 
 def blocking_client(
     settings: S3Settings, connections: int
 ) -> Any:  # Any: made by botocore from a description
     """Make a client of botocore. Raises botocore's errors."""
+    session = _library("botocore.session").Session(profile=settings.profile)
+    if settings.role:
+        kinds = _library("botocore.credentials")
+        source = session.get_credentials()
+        _take_on(
+            session, source, settings, kinds.AssumeRoleCredentialFetcher, kinds.DeferredRefreshableCredentials
+        )
     config = _library("botocore.config").Config
-    return _made(_library("botocore.session").get_session(), config, settings, connections)
+    return session.create_client("s3", **_options(session, config, settings, connections))
+
+
+def _take_on(
+    session: Any, source: Any, settings: S3Settings, fetcher: Any, deferred: Any
+) -> None:  # Any: botocore's
+    """Let a session's clients have the role's credentials, renewed before they run out."""
+    region = settings.region or session.get_config_variable("region") or "us-east-1"
+    asking = fetcher(
+        client_creator=partial(session.create_client, region_name=region, verify=settings.verify),
+        source_credentials=source,
+        role_arn=settings.role,
+    )
+    session._credentials = deferred(refresh_using=asking.fetch_credentials, method="assume-role")
 
 
 def client_errors() -> tuple[type[Exception], ...]:
@@ -48,10 +84,12 @@ def _way_errors() -> tuple[type[Exception], ...]:
         return ()  # there is botocore only
 
 
-def _made(session: Any, config: Any, settings: S3Settings, connections: int) -> Any:  # Any: see above
+def _options(
+    session: Any, config: Any, settings: S3Settings, connections: int
+) -> Arguments:  # Any: botocore's
     options = client_options(settings, config, connections)
     options.setdefault("region_name", session.get_config_variable("region") or "us-east-1")
-    return session.create_client("s3", **options)
+    return options
 
 
 def _library(name: str) -> Any:  # Any: a module without types

@@ -18,6 +18,7 @@ __all__ = [
     "MOST_DELETED",
     "PARTS_AT_ONCE",
     "PART_BYTES",
+    "SMALL_BYTES",
     "Arguments",
     "Part",
     "Requests",
@@ -31,6 +32,8 @@ PART_BYTES = 16 << 20
 """Of a large object that is sent or fetched in parts; more where there would be too many parts."""
 PARTS_AT_ONCE = 4
 """So many parts of all transfers of a client are in memory and under way."""
+SMALL_BYTES = 1 << 20
+"""Up to here an object is sent and fetched without asking how many others are."""
 MOST_DELETED = 1000
 _MOST_PARTS = 10_000
 

@@ -32,6 +32,8 @@ _PASSING = (
     "connection timed out", "unable to connect", "standby mode", "transport endpoint", "munge", "try again",
     "message send failure", "message receive failure", "resource temporarily unavailable",
 )  # fmt: skip
+_CERTAIN = ("invalid", "specification can not be satisfied", "unrecognized option", "unknown option")
+"""What depends on no node's or partition's being up."""
 _QUOTA = ("maxsubmit", "job submit limit")
 _QUEUE = "ArrayJobID:16|,ArrayTaskID:16|,State:24|,exit_code:12|,Reason:80|,NodeList:200"
 _KEPT = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER")
@@ -49,6 +51,11 @@ class Refusal(Exception):
     def is_quota(self) -> bool:
         """Whether it may say yes when other jobs have ended."""
         return any(word in str(self).lower() for word in _QUOTA)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it will never say yes to this."""
+        return any(word in str(self).lower() for word in _CERTAIN)
 
 
 class Cluster(NamedTuple):
@@ -93,6 +100,10 @@ class Commands:
             raise UserError(
                 "There is no sbatch on this machine",
                 hint="Install Slurm's client (Debian: slurm-client), or run on a login node of the cluster.",
+            )
+        if (named := os.environ.get("SLURM_CONF")) and not os.access(named, os.R_OK):
+            raise UserError(
+                f"SLURM_CONF={named} cannot be read", hint="Unset it, or name the cluster's configuration."
             )
         try:
             text = await self._run("scontrol", "show", "config")

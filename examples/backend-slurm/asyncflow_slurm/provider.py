@@ -44,7 +44,6 @@ class SlurmProvider:
     name = Slurm.name
     decorator = Slurm
     runtime_environment = "slurm"
-    shares_filesystem = True
 
     def __init__(
         self, directory: Path | None = None, *, pace: Pace | None = None, patience_s: float = _PATIENCE_S
@@ -52,6 +51,11 @@ class SlurmProvider:
         self._directory = directory
         self._pace = pace or Pace()
         self._patience_s = patience_s
+
+    @property
+    def shares_filesystem(self) -> bool:
+        """Whether nodes see the scheduler's files: they do where they see the shared directory."""
+        return self._root() is not None
 
     def check(self, steps: Sequence[StepRequest], settings: Mapping[str, Any]) -> None:
         """See, without any request, that the steps can be asked for. See `Provider.check`."""
@@ -71,6 +75,8 @@ class SlurmProvider:
             raise UserError("Slurm is opened for a run, and none was named")
         commands = Commands(patience_s=self._patience_s)
         cluster = await commands.cluster()
+        for each in context.steps:
+            await self._see_that_it_can_run(commands, context, each)
         place = self._place(context.owner, context.run)
         platform = SlurmPlatform(
             context.owner, context.run, commands, cluster=cluster, place=place, pace=self._pace
@@ -132,7 +138,33 @@ class SlurmProvider:
             if job.identity.owner == context.owner and context.run in (None, job.identity.run)
         ]
 
+    async def _see_that_it_can_run(
+        self, commands: Commands, context: PlatformContext, step: StepRequest
+    ) -> None:
+        """Raise UserError if the cluster will never run the step; that it may not do so now is no reason."""
+        try:
+            await self._try_out(commands, context, step)
+        except Refusal as error:
+            if error.is_certain:
+                raise UserError(
+                    f"Step {step.step} cannot run on the cluster: {error}",
+                    where=step.where,
+                    hint="sinfo shows partitions and what nodes have; asyncflow doctor --backend slurm looks at more.",
+                ) from error
+        except Trouble:
+            pass  # submitting is more patient
+
     async def _examine_step(self, commands: Commands, context: PlatformContext, step: StepRequest) -> Finding:
+        what = f"step {step.step}"
+        try:
+            told = await self._try_out(commands, context, step)
+        except (Refusal, Trouble) as error:
+            return Finding(
+                what, is_ok=False, told=str(error), hint="sinfo shows partitions and what nodes have."
+            )
+        return Finding(what, is_ok=True, told=told.removeprefix("sbatch: "))
+
+    async def _try_out(self, commands: Commands, context: PlatformContext, step: StepRequest) -> str:
         job = Job(
             name=f"asyncflow-{step.step.lower()}",
             attempt=Attempt(0, 0),
@@ -148,14 +180,7 @@ class SlurmProvider:
             size=step.size,
             timeout_s=step.timeout_s,
         )
-        what = f"step {step.step}"
-        try:
-            told = await commands.try_out(script.flags([job], self._pace.grace_s), "#!/bin/sh\ntrue\n")
-        except (Refusal, Trouble) as error:
-            return Finding(
-                what, is_ok=False, told=str(error), hint="sinfo shows partitions and what nodes have."
-            )
-        return Finding(what, is_ok=True, told=told.removeprefix("sbatch: "))
+        return await commands.try_out(script.flags([job], self._pace.grace_s), "#!/bin/sh\ntrue\n")
 
     def _examine_directory(self, owner: str) -> Finding:
         what = "shared directory"

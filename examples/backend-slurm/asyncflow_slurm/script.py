@@ -25,6 +25,12 @@ ASK, FORCE = "USR1", "USR2"
 """Signals to the script: end the command, with and without its grace."""
 ONE_TOO_MANY = 75
 """The script exits with this when another job runs the attempt."""
+GRACE_VARIABLE = "ASYNCFLOW_GRACE_S"
+"""Tells a worker how long its step may go on after SIGTERM."""
+_TAIL_S = 5.0
+"""What a worker needs of the grace for itself."""
+_LAST_WORDS_BYTES = 64 << 10
+"""What is kept of a job's own output; all of it goes to the store as the worker runs."""
 _ROOM_S = 60.0
 """Slurm's own limit is this much, and the grace, above that of the step."""
 
@@ -32,7 +38,7 @@ _SCRIPT = """\
 #!/bin/bash
 # A task of an asyncflow run; see `squeue -o "%i %k"`.
 set -m
-child=; watch=; killer=; why=; due=
+child=; watch=; killer=; keeper=; why=; due=
 place={place}
 attempts=({attempts})
 attempt=${{attempts[${{{index}:-0}}]}}
@@ -55,7 +61,8 @@ if [ -n "$place" ]; then
   echo "${{SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}}${{{index}:+_${index}}}" > "$attempt.run/id.new"
   mv "$attempt.run/id.new" "$attempt.run/id"
   cd - >/dev/null
-  exec >> "$place/$attempt.log" 2>&1
+  exec > >(trap '' TERM {ask} {force}; exec tail -c {last_words} > "$place/$attempt.log") 2>&1
+  keeper=$!
 fi
 {command} < /dev/null &
 child=$!
@@ -71,6 +78,8 @@ pass KILL
 for other in $watch $killer; do kill -s KILL -- "-$other" 2>/dev/null; done
 told=$code; [ "$code" -gt 128 ] && [ "$code" -le 192 ] && told=$((128 - code))
 [ "$why" = "{timed_out}" ] && code={time_is_up}
+exec > /dev/null 2>&1
+[ -n "$keeper" ] && wait "$keeper"
 [ -n "$place" ] && echo "$told $why" > "$place/$attempt.end.new" && mv "$place/$attempt.end.new" "$place/$attempt.end"
 exit "$code"
 """
@@ -155,6 +164,7 @@ def script(jobs: Sequence[Job], place: Path | None, grace_s: float) -> str:
     """
     job = jobs[0]
     environment = environment_of(job) if len(jobs) == 1 else array_environment(jobs, ARRAY_INDEX)
+    environment = {GRACE_VARIABLE: f"{max(1.0, grace_s - _TAIL_S):g}", **environment}
     watch = ""
     if job.timeout_s is not None:
         watch = f"sleep {job.timeout_s:g} && kill -s ALRM $$ & watch=$!"
@@ -166,6 +176,7 @@ def script(jobs: Sequence[Job], place: Path | None, grace_s: float) -> str:
         grace=f"{grace_s:g}",
         ask=ASK,
         force=FORCE,
+        last_words=_LAST_WORDS_BYTES,
         stopped=EndReason.STOPPED.value,
         timed_out=EndReason.TIMED_OUT.value,
         one_too_many=ONE_TOO_MANY,

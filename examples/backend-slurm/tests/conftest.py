@@ -10,14 +10,13 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from cluster import Cluster, missing  # noqa: E402 - needs the path
+from cluster import Cluster, missing, require  # noqa: E402 - needs the path
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster of two nodes; this session's alone."""
-    if why := missing():
-        pytest.skip(f"no Slurm: {why}")
+    require(missing())
     cluster = Cluster(tmp_path_factory.mktemp("slurm"))
     try:
         cluster.start()

@@ -86,3 +86,15 @@ def test_what_is_missing_is_named_with_its_line(place: Place) -> None:
     assert "`Unheard` of metaflow is not in asyncflow" in ended.stderr
     assert "new.py:1" in ended.stderr
     assert "docs/compatibility.md" in ended.stderr
+
+
+@pytest.mark.parametrize(("text", "told"), [("print(1", "SyntaxError"), ("1 / 0\n", "ZeroDivisionError")])
+def test_a_file_that_breaks_is_told_as_python_tells_it_without_frames_of_ours(
+    place: Place, text: str, told: str
+) -> None:
+    (place.root / "broken.py").write_text(text)
+    ended = place.run("run", program=(sys.executable, "-m", "asyncflow.compat", "broken.py"))
+    assert ended.code == 1
+    assert told in ended.stderr
+    assert "runpy" not in ended.stderr
+    assert "asyncflow/compat" not in ended.stderr

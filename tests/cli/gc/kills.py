@@ -7,7 +7,6 @@ be touched, and at the end a cleaning must remove all that nobody needs.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import signal
@@ -45,11 +44,12 @@ def main(kills: int, seed: int) -> int:
                 sys.stdout.write(f"after {done} kills: exit codes {codes}\n{whole.stdout}\nkept in {kept}\n")
                 return 1
         assert place.run("gc", "--keep-last", "0", "--grace", "0").code == 0
-        left = [str(path) for path in Path(directory, "store").glob("*/*") if "locks" not in str(path)]
+        there = (path for path in Path(directory, "store").glob("*/**/*") if path.is_file())
+        left = [str(path) for path in there if "locks" not in path.parts]
         sys.stdout.write(
             f"{done} cleanings killed beside {runs} runs: all whole; left at the end: {left or 'nothing'}\n"
         )
-        return int(bool([path for path in left if os.path.isfile(path)]))
+        return int(bool(left))
 
 
 def _killed(process: Popen[bytes], chance: random.Random) -> bool:

@@ -6,9 +6,13 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
 import pytest
 
@@ -126,6 +130,45 @@ def test_a_blob_that_is_used_again_between_the_look_and_the_sweep_stays(tmp_path
     assert sweep_blobs(root, [digest], set(), before=before, is_dry=False).files == 1
     write_blob(root, digest, [content], len(content), what="it")
     assert os.path.exists(blob_path(root, digest))
+
+
+def test_a_blob_stays_whose_files_clock_was_behind_that_of_the_attempt_that_wrote_it(place: Place) -> None:
+    running = place.start("run", place.flow("patient"), "--ui", "plain")
+    try:
+        wait_for(lambda: [row for row in tasks_of(place, 1) if row["status"] == "running"])
+        launched = min(row["launched_at"] for row in tasks_of(place, 1) if row["status"] == "running")
+        root, content = str(place.root / "store"), b"written at once" * 100
+        digests = [digest_of([content, bytes([at])], len(content) + 1) for at in range(2)]
+        for at, (digest, behind) in enumerate(zip(digests, (0.004, 100), strict=True)):
+            write_blob(root, digest, [content, bytes([at])], len(content) + 1, what="it")
+            os.utime(blob_path(root, digest), (launched - behind, launched - behind))
+        assert place.run("gc", "--grace", "0").code == 0
+        assert [os.path.exists(blob_path(root, digest)) for digest in digests] == [True, False]
+        (place.root / "go").touch()
+        assert place.end_of(running).code == 0
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def tasks_of(place: Place, run: int) -> list[dict[str, Any]]:
+    """Return a run's tasks as the view has them; none as long as there is no store."""
+    path = place.root / "store/asyncflow.db"
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(path)) as db:
+        db.row_factory = sqlite3.Row
+        try:
+            return [dict(row) for row in db.execute("SELECT * FROM tasks WHERE run = ?", (run,))]
+        except sqlite3.OperationalError:
+            return []  # its tables are being made
+
+
+def wait_for(is_so: Callable[[], object]) -> None:
+    until = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_two_cleanings_do_not_meet(tmp_path: Path) -> None:

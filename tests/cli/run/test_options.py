@@ -13,7 +13,7 @@ TRY = "Try 'asyncflow run letters.py --help' for help.\n"
 
 REFUSED = [
     (["--max-workers", "0"], "Invalid value for '--max-workers': 0 is not in the range x>=1."),
-    (["--max-workers", "many"], "Invalid value for '--max-workers': 'many' is not a valid integer range."),
+    (["--max-workers", "many"], "Invalid value for '--max-workers': 'many' is no whole number."),
     (["--max-num-splits", "0"], "Invalid value for '--max-num-splits': 0 is not in the range x>=1."),
     (["--tag", ""], "Invalid value for '--tag': a tag must not be empty"),
     (["--tag", " "], "Invalid value for '--tag': a tag must not be empty"),

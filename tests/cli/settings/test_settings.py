@@ -109,3 +109,10 @@ def test_options_of_the_flows_decorators_may_stand_before_the_command(place: Pla
     assert "branch prod" in told(place, "--production", METAFLOW_USER="a")
     unknown = place.run("--trigger", "X/1", "run", program=SCRIPT)
     assert (unknown.code, "--trigger" in unknown.stderr) == (2, True)
+
+
+def test_a_run_says_what_scheduled_it(place: Place) -> None:
+    told(place)
+    told(place, METAFLOW_RUNTIME_NAME="nightly")
+    assert "runtime:dev" in place.run("tag", "list", "1").stdout.splitlines()
+    assert "runtime:nightly" in place.run("tag", "list", "2").stdout.splitlines()

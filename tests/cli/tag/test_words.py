@@ -51,3 +51,29 @@ def test_the_runner_attribute_file_names_run_flow_and_store(place: Place) -> Non
     assert told["run_id"] == "1"
     assert told["flow_name"]
     assert told["metadata"].startswith("local@")
+
+
+def test_help_is_a_command_too(place: Place) -> None:
+    assert place.script("letters", "help").stdout == place.script("letters", "--help").stdout != ""
+
+
+def test_a_command_of_metaflows_that_is_missing_is_named_with_the_page_that_tells_more(place: Place) -> None:
+    ended = place.script("letters", "argo-workflows", "create")
+    assert ended.code == 2
+    assert "Metaflow's command 'argo-workflows' is not here" in ended.stderr
+    assert "docs/compatibility.md" in ended.stderr
+
+
+def test_one_stream_is_left_out_in_metaflows_words(history: Place) -> None:
+    whole = history.run("logs", "1/end", "--stdout").stdout
+    assert history.run("logs", "show", "1/end", "--no-stderr").stdout == whole
+
+
+def test_what_is_logged_and_watched_is_asked_for_by_the_only_name_there_is(place: Place) -> None:
+    assert (
+        place.script(
+            "letters", "--event-logger", "nullSidecarLogger", "--monitor", "nullSidecarMonitor", "show"
+        ).code
+        == 0
+    )
+    assert "nullSidecarLogger" in place.script("letters", "--event-logger", "debugLogger", "show").stderr

@@ -95,7 +95,7 @@ def test_what_stands_over_a_class_is_kept_with_its_graph(tmp_path: Path) -> None
     told = json.loads(Place(tmp_path).run("graph", PROJECTED, "--format", "json").stdout)
     kept = {item["name"]: item["attributes"] for item in told["decorators"]}
     assert list(kept) == ["project", "schedule", "trigger"]
-    assert kept["project"]["project_name"] == "churn"
+    assert kept["project"]["name"] == "churn"
     assert kept["schedule"]["hourly"] is True
     assert kept["trigger"]["event"] == "data.ready"
 
@@ -178,8 +178,9 @@ def test_packages_are_refused_unless_the_environment_is_local(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("spec", ["kubernetes", "batch", "kubernetes:cpu=2"])
-def test_a_place_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path, spec: str) -> None:
+def test_a_place_that_cannot_see_the_store_is_refused_before_anything_runs(tmp_path: Path, spec: str) -> None:
     refused = Place(tmp_path).run("run", PROJECTED, "--with", spec)
     assert refused.code == 2
-    assert "this release has no backend for" in refused.stderr
+    assert f"is to run on {spec.partition(':')[0]}, which cannot see the store in" in refused.stderr
+    assert "--store s3://bucket/prefix" in refused.stderr
     assert not (tmp_path / ".asyncflow" / "asyncflow.db").exists()

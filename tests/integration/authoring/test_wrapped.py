@@ -45,6 +45,11 @@ def test_a_decorator_that_does_nothing_changes_nothing() -> None:
     assert run_step_sync(Cases.start, flow=Cases).artifacts["x"] == 1
 
 
+def test_a_step_is_left_out_for_this_task_only_if_pre_step_says_so() -> None:
+    assert "was_here" not in run_step_sync(Cases.left, flow=Cases, inputs={"leaves": True}).artifacts
+    assert run_step_sync(Cases.left, flow=Cases).artifacts["was_here"]
+
+
 def test_more_than_one_yield_is_an_error() -> None:
     with pytest.raises(DecoratorError, match="more than one yield"):
         run_step_sync(Cases.bad, flow=Cases)

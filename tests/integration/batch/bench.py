@@ -156,7 +156,7 @@ async def told_by(platform: BatchPlatform) -> AsyncGenerator[Told]:
 async def eventually(is_so: Callable[[], object], what: str, within_s: float = 20) -> None:
     """Wait until something is so on the server, while the platform goes on."""
     with anyio.move_on_after(within_s):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 - the server is another process
             await anyio.sleep(0.05)
     assert is_so(), f"not in {within_s} s: {what}"
 

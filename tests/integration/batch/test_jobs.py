@@ -6,6 +6,7 @@ import pytest
 
 from asyncflow.backends.remote.platform import EndReason, Gang, Phase, Size
 from asyncflow.machine.ids import Attempt
+from asyncflow.records import replace
 from tests.integration.batch.bench import alive, jobs_of, opened, options, shell, told_by
 from tests.services.batch import words
 from tests.services.batch.handle import Batch
@@ -181,10 +182,11 @@ async def test_closing_ends_what_still_runs(batch: Batch) -> None:
 async def test_a_gang_is_one_job_of_many_nodes_that_know_their_places(batch: Batch) -> None:
     script = (
         '[ "$ASYNCFLOW_ARRAY_VARIABLE" = AWS_BATCH_JOB_NODE_INDEX ] || exit 99; '
-        '[ "$AWS_BATCH_JOB_NUM_NODES" = 3 ] || exit 98; exit $((ASYNCFLOW_SPEC_INDEX + AWS_BATCH_JOB_NODE_INDEX))'
+        '[ "$AWS_BATCH_JOB_NUM_NODES" = 3 ] || exit 98; [ "$MF_WORLD_SIZE" = 3 ] || exit 97; '
+        '[ -n "$MF_MASTER_ADDR" ] || exit 96; [ "$MF_PARALLEL_NODE_INDEX" = "$AWS_BATCH_JOB_NODE_INDEX" ] || exit 95; '
+        "exit $((ASYNCFLOW_SPEC_INDEX + AWS_BATCH_JOB_NODE_INDEX))"
     )
     plain = jobs_of(batch, range(5, 8), shell(script))
-    from asyncflow.records import replace
 
     gang = [replace(job, gang=Gang(id=4, size=3, index=at)) for at, job in enumerate(plain)]
     async with opened(batch, gang=True) as platform, told_by(platform) as told:
@@ -194,3 +196,17 @@ async def test_a_gang_is_one_job_of_many_nodes_that_know_their_places(batch: Bat
     assert batch.calls()["batch:SubmitJob"] == 1
     assert told.metadata(7)["aws-batch-job-id"].endswith("#2")
     assert {task: end.exit_code for task, end in told.ends().items()} == {5: 0, 6: 1, 7: 2}
+
+
+async def test_a_job_runs_on_fargate(batch: Batch) -> None:
+    given = options(
+        batch, queue=batch.new_queue(kind="FARGATE"), execution_role=batch.job_role, ephemeral_storage=30
+    )
+    small = {"options": given, "size": Size(cpu=0.25, memory_mb=512)}
+    async with opened(batch, **small) as platform, told_by(platform) as told:
+        assert await platform.submit(jobs_of(batch, [1], **small)) == []
+        await told.ended([1])
+
+    assert told.reasons()[1] is EndReason.SUCCEEDED
+    assert told.metadata(1)["aws-batch-execution-env"] == "AWS_ECS_FARGATE"
+    assert batch.job(told.seen[0].where)["platformCapabilities"] == ["FARGATE"]

@@ -102,6 +102,7 @@ async def test_a_request_that_arrives_after_the_look_is_seen_before_it_is_repeat
 async def test_of_two_jobs_for_one_attempt_one_is_ended(batch: Batch) -> None:
     jobs = jobs_of(batch, range(10, 13), shell("sleep 3"))
     async with killed(batch) as one, killed(batch) as other:
+        await other.submit([])  # it has looked, before there was anything
         await one.submit(jobs)
         await other.submit(jobs)
     assert len(submitted(batch)) == 2

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
 import venv
+import zipfile
 from collections.abc import Callable, Mapping
 from glob import glob
 from pathlib import Path
@@ -17,7 +19,8 @@ from asyncflow.store.package.archive import Member, write_part
 from asyncflow.store.package.brought import PLACE, brought_members
 from asyncflow.worker.container import bootstrap_command
 
-_MAIN = f"{PLACE}/lib/asyncflow/worker/__main__.py"
+_LIBRARY = f"{PLACE}/lib.zip"
+_MAIN = "asyncflow/worker/__main__.py"
 _PROBE = b"""
 import json, os, sys, tempfile
 import asyncflow.worker.attempt, asyncflow.worker.async_attempt, asyncflow.flow.load
@@ -74,13 +77,27 @@ def probing_package(path: Path, *, keeps: Callable[[str], bool] = lambda name: T
     `keeps` says which files of asyncflow's are in it.
     """
     pieces: list[bytes] = []
-    brought = (one for one in brought_members() if one.name != _MAIN and keeps(one.name))
+    brought = (
+        one._replace(data=_probing(one.data, keeps)) if one.name == _LIBRARY else one
+        for one in brought_members()
+        if keeps(one.name)
+    )
     write_part(pieces.append, brought, is_last=False)
-    own = [Member(_MAIN, _PROBE), Member("user_module.py", b"here = True\n")]
-    write_part(pieces.append, own, is_last=True)
+    write_part(pieces.append, [Member("user_module.py", b"here = True\n")], is_last=True)
     data = b"".join(pieces)
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _probing(library: bytes, keeps: Callable[[str], bool]) -> bytes:
+    """Put the probe in place of the worker's own first module."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(library)) as archive, zipfile.ZipFile(target, "w") as changed:
+        for entry in archive.infolist():
+            if not entry.filename.startswith(_MAIN) and keeps(f"{PLACE}/lib/{entry.filename}"):
+                changed.writestr(entry, archive.read(entry))
+        changed.writestr(_MAIN, _PROBE)
+    return target.getvalue()
 
 
 def start(

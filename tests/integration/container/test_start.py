@@ -14,6 +14,10 @@ import pytest
 from blake3 import blake3
 
 from asyncflow.store.package.archive import Member, write_part
+from asyncflow.store.package.build import build_package
+from asyncflow.store.package.upload import upload_package
+from asyncflow.store.s3.address import parse_url
+from asyncflow.store.s3.aio import S3Objects
 from asyncflow.worker.bootstrap import EXIT_NOT_FETCHED, EXIT_NOT_STARTABLE
 from asyncflow.worker.container import bootstrap_command
 from tests.integration.container.images import (
@@ -204,6 +208,18 @@ def test_no_file_leads_outside(python: str, tmp_path: Path, name: str) -> None:
     assert done.returncode == EXIT_NOT_FETCHED
     assert "no file of a package" in done.stderr
     assert not list(tmp_path.rglob("*outside*"))
+
+
+async def test_a_package_is_uploaded_once(proxy: Proxy, bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text("")
+    package = build_package(str(tmp_path / "flow.py"), directory=str(tmp_path / "cache"))
+    async with S3Objects(parse_url(f"s3://{bucket}/store")) as objects:
+        first = await upload_package(objects, package)
+        second = await upload_package(objects, package)
+
+    assert first == (f"s3://{bucket}/store/code/{package.digest}", True)
+    assert second == (first.url, False)
+    assert [request.split()[0] for request in proxy.requests] == ["HEAD", "PUT", "HEAD"]
 
 
 def test_the_command_fits_into_a_batch_job_and_has_nothing_that_is_replaced() -> None:

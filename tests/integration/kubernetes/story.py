@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from asyncflow.backends.kubernetes.platform import KubernetesPlatform, Timing
-from asyncflow.backends.kubernetes.provider import PROVIDER
+from asyncflow.backends.kubernetes.provider import KubernetesProvider
 from asyncflow.backends.kubernetes.tending import Limits
 from asyncflow.backends.remote.platform import Gang, Job, JobSeen, Phase, Size, environment_of
 from asyncflow.backends.remote.provider import PlatformContext, StepRequest
@@ -61,11 +61,18 @@ def context(
 
 
 def timing(
-    *, silence_s: float = 20.0, close_s: float = 10.0, outage_s: float = 30.0, **limits: float
+    *,
+    silence_s: float = 20.0,
+    close_s: float = 10.0,
+    outage_s: float = 30.0,
+    open_s: float = 15.0,
+    **limits: float,
 ) -> Timing:
     """Return times that tests can wait for."""
     patient = {"pending_s": 3600.0, "linger_s": 0.2, "tick_s": 0.1, **limits}
-    return Timing(limits=Limits(**patient), silence_s=silence_s, close_s=close_s, outage_s=outage_s)
+    return Timing(
+        limits=Limits(**patient), silence_s=silence_s, close_s=close_s, outage_s=outage_s, open_s=open_s
+    )
 
 
 class Listener:
@@ -134,7 +141,7 @@ async def opened(
     """Open a platform and listen to it."""
     listener = Listener()
     async with (
-        PROVIDER.open(context(kube, run=run, **settings), timing=times or timing()) as platform,
+        KubernetesProvider().open(context(kube, run=run, **settings), timing=times or timing()) as platform,
         asyncio.TaskGroup() as group,
     ):
         group.create_task(listener.listen(platform))
@@ -158,7 +165,9 @@ async def pods(kube: Kube) -> list[Mapping[str, Any]]:
 async def wait_no_pods(kube: Kube, run: int | None = None) -> None:
     """Wait until no pod is left, or none of a run."""
     async with asyncio.timeout(WAIT_S):
-        while any(run is None or label_of(pod, "run") == str(run) for pod in await pods(kube)):
+        while any(  # noqa: ASYNC110 - the server is another process
+            run is None or label_of(pod, "run") == str(run) for pod in await pods(kube)
+        ):
             await asyncio.sleep(0.05)
 
 

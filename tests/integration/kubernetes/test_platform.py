@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
-from asyncflow.backends.kubernetes.provider import PROVIDER
+from asyncflow.backends.kubernetes.provider import KubernetesProvider
 from asyncflow.backends.remote.platform import EndReason, Phase, Size
+from asyncflow.errors import RunIsElsewhere
 from asyncflow.machine.ids import Attempt
+from asyncflow.records import replace
 from tests.integration.kubernetes.story import (
     context,
     environment_of,
@@ -47,8 +49,6 @@ async def test_a_pod_gets_its_environment_and_facts_of_itself(kube: Kube) -> Non
     )
     one = job(1, script, index=5)
     given = {**environment_of(one), "EXPECTED": one.name, "RAW": "$(HOME)"}
-    from asyncflow.records import replace
-
     async with opened(kube) as (platform, listener):
         await platform.submit([replace(one, environment=given)])
         (ended,) = await listener.ended(1)
@@ -110,7 +110,7 @@ async def test_who_may_not_delete_collections_deletes_one_by_one(kube: Kube) -> 
 
 
 async def test_a_restarted_driver_finds_its_pods_and_hears_how_they_end(kube: Kube) -> None:
-    first = PROVIDER.open(context(kube), timing=timing())
+    first = KubernetesProvider().open(context(kube), timing=timing())
     async with first as platform:
         await platform.submit([job(1, "sleep 60"), job(2, "exit 4")])
         # Nobody hears what the first one would tell: it is as if it had been killed.
@@ -163,6 +163,31 @@ async def test_a_full_quota_is_noted_and_waited_for(kube: Kube) -> None:
         assert "exceeded quota" in await listener.noted(3, "quota")
         ended = await listener.ended(1, 2, 3)
     assert [one.end.reason for one in ended if one.end] == [EndReason.SUCCEEDED] * 3
+
+
+async def test_all_that_waits_for_quota_starts_when_there_is_room(kube: Kube) -> None:
+    limit_pods(kube, 0)
+    async with opened(kube) as (platform, listener):
+        assert await platform.submit([job(task) for task in range(1, 9)]) == []
+        assert (
+            kube.faults.calls()["create", "pods"] <= 9
+        )  # the first ones found it full, the others did not ask
+        await listener.noted(8, "quota")
+        kube.kubectl("delete", "quota", "few")
+        ended = await listener.ended(*range(1, 9))
+    assert {one.end.reason for one in ended if one.end} == {EndReason.SUCCEEDED}
+
+
+async def test_what_is_refused_after_it_waited_for_quota_is_told(kube: Kube) -> None:
+    limit_pods(kube, 0)
+    async with opened(kube) as (platform, listener):
+        assert await platform.submit([job(1)]) == []
+        await listener.noted(1, "quota")
+        kube.faults.deny(verbs=["create"], resources=["pods"])
+        (ended,) = await listener.ended(1)
+    assert ended.end is not None
+    assert ended.end.reason is EndReason.UNSCHEDULABLE
+    assert "quota" not in ended.end.message
 
 
 async def test_a_job_that_waits_for_quota_can_be_stopped(kube: Kube) -> None:
@@ -259,8 +284,6 @@ async def test_a_pod_that_somebody_deletes_is_told_as_stopped(kube: Kube) -> Non
 
 
 async def test_a_command_that_is_not_there_is_told_as_the_image(kube: Kube) -> None:
-    from asyncflow.records import replace
-
     async with opened(kube, times=timing(image_s=0.5)) as (platform, listener):
         await platform.submit([replace(job(1), command=("no-such-program",))])
         (ended,) = await listener.ended(1)
@@ -289,3 +312,59 @@ async def test_a_pod_that_runs_too_long_is_ended_by_the_cluster(kube: Kube) -> N
         await listener.running(1)
         (made,) = await pods(kube)
         assert made["spec"]["activeDeadlineSeconds"] == 600 + 60 + 30
+
+
+async def test_a_step_in_another_namespace_is_watched_there(kube: Kube) -> None:
+    async with opened(kube) as (platform, listener):
+        await platform.submit([job(1)])
+        await platform.submit([replace(job(2, namespace="default"), step="elsewhere")])
+        one, other = await listener.ended(1, 2)
+    assert one.metadata["kubernetes-pod-namespace"] == kube.namespace
+    assert other.metadata["kubernetes-pod-namespace"] == "default"
+    assert kube.faults.calls()["list", "pods"] == 2
+
+
+async def test_a_detached_platform_leaves_what_runs(kube: Kube) -> None:
+    async with opened(kube) as (platform, listener):
+        await platform.submit([job(1, "sleep 60")])
+        await listener.running(1)
+        platform.detach()
+    assert len(await pods(kube)) == 1
+    async with opened(kube) as (platform, listener):
+        (found,) = await platform.find([Attempt(1, 0)])
+        assert found.phase is Phase.RUNNING
+
+
+async def test_a_resume_that_has_nothing_to_ask_for_removes_what_is_left_of_its_run(kube: Kube) -> None:
+    async with opened(kube, times=timing(linger_s=60.0)) as (platform, listener):
+        await platform.submit([job(1)])
+        await listener.ended(1)
+        platform.detach()
+    assert len(await pods(kube)) == 1
+    async with opened(kube, run=8):
+        pass
+    assert len(await pods(kube)) == 1
+    async with opened(kube, run=7):
+        pass
+    await wait_no_pods(kube)
+
+
+async def failing(kube: Kube, error: Exception) -> None:
+    async with KubernetesProvider().open(context(kube), timing=timing()) as platform:
+        await platform.submit([job(1, "sleep 60")])
+        raise error
+
+
+async def test_an_error_of_who_uses_the_platform_stays_what_it_is(kube: Kube) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await failing(kube, ZeroDivisionError())
+    await wait_no_pods(kube)
+
+
+async def test_a_driver_that_lost_its_run_leaves_the_pods_to_the_other_one(kube: Kube) -> None:
+    with pytest.raises(RunIsElsewhere):
+        await failing(kube, RunIsElsewhere("another process drives it"))
+    assert len(await pods(kube)) == 1
+    async with KubernetesProvider().open(context(kube), timing=timing()):
+        pass
+    await wait_no_pods(kube)

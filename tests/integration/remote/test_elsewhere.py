@@ -13,8 +13,7 @@ pytestmark = pytest.mark.slow
 def place(request: pytest.FixtureRequest) -> Cluster:
     """A cluster with either kind of store."""
     name = {"directory": "beside", "bucket": "cluster"}[request.param]
-    found: Cluster = request.getfixturevalue(name)
-    return found
+    return request.getfixturevalue(name)
 
 
 def words(machine: Machine) -> None:

@@ -32,6 +32,7 @@ SCREENS: dict[str, tuple[int | None, int | None, Sequence[str], str]] = {
     "events": (12, None, ("5",), "RunCreated"),
     "failed": (11, None, ("2",), "ValueError"),
     "task": (12, 1, (), "learning"),
+    "card": (12, 1, ("c",), "used"),
     "help": (12, None, ("question_mark",), "Everywhere"),
 }
 PLAIN = ("runs", "steps", "failed", "task")

@@ -24,6 +24,8 @@ from tests.services.kube.faults import Faults
 
 ROOT = Path(__file__).resolve().parents[3]
 _END_S = 10.0
+_OPENAPI_V3 = (1, 29)
+"""The first kubectl that asks for it; older ones want an OpenAPI that the server does not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +107,8 @@ class Kube:
             AssertionError: It failed, and `check` is set.
         """
         command = ["kubectl", f"--kubeconfig={self.config}", *arguments]
-        if arguments[0] in ("create", "apply") and kubectl_version() < (1, 27):
-            command.append("--validate=false")  # it would need the server's OpenAPI of old
+        if arguments[0] in ("create", "apply") and kubectl_version() < _OPENAPI_V3:
+            command.append("--validate=false")
         env = {**os.environ, "HOME": str(self.config.parent)}
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, env=env)
         if check:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.services.kube.cluster import Cluster
 from tests.services.kube.kinds import CLAIMS, NODES, PODS
@@ -25,6 +26,15 @@ ENDED = ("Succeeded", "Failed")
 _COMPONENT = "default-scheduler"
 _HARD = ("NoSchedule", "NoExecute")
 _Usage = dict[str, float]
+_DECIDING = ("nodeSelector", "tolerations", "affinity", "volumes")
+"""What of a spec, but for what it requests, decides on its node."""
+
+
+class _Waiting(NamedTuple):
+    namespace: str
+    name: str
+    likeness: str
+    """Two pods of one likeness fit the same nodes."""
 
 
 class Scheduler:
@@ -33,8 +43,8 @@ class Scheduler:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._inbox = Inbox()
-        self._waiting: dict[str, tuple[str, str]] = {}
-        """Pods without a node by uid, in the order in which they came: namespace and name."""
+        self._waiting: dict[str, _Waiting] = {}
+        """Pods without a node by uid, in the order in which they came."""
         self._given: dict[str, _Usage] = {}
         """By node."""
         self._bound: dict[str, tuple[str, _Usage]] = {}
@@ -48,8 +58,9 @@ class Scheduler:
         while True:
             for change in await self._inbox.take():
                 self._note(change)
-            for uid, (namespace, name) in list(self._waiting.items()):
-                self._place(uid, namespace, name)
+            refused: dict[str, str] = {}  # what one pod is told, all like it are told until something changes
+            for uid, waiting in list(self._waiting.items()):
+                self._place(uid, waiting, refused)
 
     def _hear(self, change: Change) -> None:
         if change.kind in (PODS, NODES, CLAIMS):
@@ -67,8 +78,8 @@ class Scheduler:
         elif pod["spec"].get("nodeName"):
             self._waiting.pop(uid, None)
             self._take(uid, pod["spec"]["nodeName"], pod)
-        elif not is_deleting(pod):
-            self._waiting[uid] = (namespace_of(pod), name_of(pod))
+        elif not is_deleting(pod) and uid not in self._waiting:
+            self._waiting[uid] = _Waiting(namespace_of(pod), name_of(pod), _likeness(pod))
 
     def _take(self, uid: str, node: str, pod: Object) -> None:
         if uid in self._bound:
@@ -84,27 +95,41 @@ class Scheduler:
         for resource, amount in asked.items():
             self._given[node][resource] -= amount
 
-    def _place(self, uid: str, namespace: str, name: str) -> None:
-        found = self._cluster.store.find(PODS, namespace, name)
+    def _place(self, uid: str, waiting: _Waiting, refused: dict[str, str]) -> None:
+        found = self._cluster.store.find(PODS, waiting.namespace, waiting.name)
         if found is None or uid_of(found.item) != uid or found.item["spec"].get("nodeName"):
             self._waiting.pop(uid, None)
             return
         pod = found.item
         if self._is_doomed(pod):
-            self._refuse(pod, Counter({"node(s) were kept from it by order": 1}))
+            self._refuse(pod, self._text("1 node(s) were kept from it by order"))
             return
-        why_not: Counter[str] = Counter()
+        if waiting.likeness in refused:
+            self._refuse(pod, refused[waiting.likeness])
+            return
+        node, why_not = self._choose(pod)
+        if node:
+            self._bind(pod, node)
+            return
+        refused[waiting.likeness] = why_not
+        self._refuse(pod, why_not)
+
+    def _choose(self, pod: Object) -> tuple[str, str]:
+        """Return the node for a pod, or why there is none."""
         missing = self._missing_claim(pod)
         if missing:
-            self._refuse(pod, Counter(), f'persistentvolumeclaim "{missing}" not found')
-            return
+            return "", self._text(f'persistentvolumeclaim "{missing}" not found')
+        why_not: Counter[str] = Counter()
         for node in sorted(self._cluster.store.all(NODES), key=lambda node: _reluctance(node.item, pod)):
             reasons = self._reasons_against(node.item, pod)
             if not reasons:
-                self._bind(pod, name_of(node.item))
-                return
+                return name_of(node.item), ""
             why_not.update(reasons)
-        self._refuse(pod, why_not)
+        return "", self._text(", ".join(f"{count} {reason}" for reason, count in sorted(why_not.items())))
+
+    def _text(self, reasons: str) -> str:
+        nodes = sum(1 for _ in self._cluster.store.all(NODES))
+        return f"0/{nodes} nodes are available: {reasons}."
 
     def _is_doomed(self, pod: Object) -> bool:
         uid = uid_of(pod)
@@ -154,10 +179,7 @@ class Scheduler:
             message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {node}"
             self._cluster.tell(PODS, pod, "Scheduled", message, component=_COMPONENT)
 
-    def _refuse(self, pod: Object, why_not: Counter[str], message: str = "") -> None:
-        nodes = sum(1 for _ in self._cluster.store.all(NODES))
-        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(why_not.items()))
-        text = f"0/{nodes} nodes are available: {message or listed}."
+    def _refuse(self, pod: Object, text: str) -> None:
         known = condition_of(pod, "PodScheduled")
         if known is not None and known.get("message") == text:
             return
@@ -167,6 +189,11 @@ class Scheduler:
 
         self._cluster.store.modify(PODS, namespace_of(pod), name_of(pod), change)
         self._cluster.tell(PODS, pod, "FailedScheduling", text, component=_COMPONENT, warns=True)
+
+
+def _likeness(pod: Object) -> str:
+    decides = [pod["spec"].get(field) for field in _DECIDING]
+    return json.dumps([namespace_of(pod), requests_of(pod), decides], sort_keys=True)
 
 
 def _reluctance(node: Object, pod: Object) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -35,7 +35,7 @@ def pod(name: str, script: str = "true", **spec: Any) -> Object:
 
 async def watched(
     kube: Kube, api: Any, *, version: str = "", bookmarks: bool = False, labels: str = "", fields: str = ""
-) -> AsyncIterator[tuple[str, Any]]:
+) -> AsyncGenerator[tuple[str, Any], None]:
     """Yield the events of the namespace's pods as the client's own watch gives them: type and raw object."""
     v1 = client.CoreV1Api(api)
     more = {"resource_version": version} if version else {}
@@ -82,15 +82,15 @@ def version_of(item: Object) -> str:
 
 async def run_pod(kube: Kube, api: Any, item: Object) -> Object:
     """Make a pod, wait for its end, return it."""
-    await client.CoreV1Api(api).create_namespaced_pod(kube.namespace, item)
+    v1: Any = client.CoreV1Api(api)  # Any: it takes mappings too
+    await v1.create_namespaced_pod(kube.namespace, item)
     return await wait_pod(kube, api, item["metadata"]["name"])
 
 
 async def wait_log(kube: Kube, api: Any, name: str, text: str) -> None:
     """Wait until a pod has written a line."""
-    response = await client.CoreV1Api(api).read_namespaced_pod_log(
-        name, kube.namespace, follow=True, _preload_content=False
-    )
+    v1: Any = client.CoreV1Api(api)  # Any: the answer unread, which its annotations do not know
+    response = await v1.read_namespaced_pod_log(name, kube.namespace, follow=True, _preload_content=False)
     async with asyncio.timeout(_WAIT_S):
         async for line in response.content:
             if line == text.encode():

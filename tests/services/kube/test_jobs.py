@@ -221,3 +221,50 @@ async def test_a_quota_stops_pods_but_not_the_job(kube: Kube) -> None:
         assert "exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0" in told["message"]
         await v1.delete_namespaced_resource_quota("small", kube.namespace)
         await wait_job(kube, api, "one", "Complete")
+
+
+async def test_a_suspended_job_has_no_pods_until_it_goes_on(kube: Kube) -> None:
+    async with kube.client() as api:
+        batch = client.BatchV1Api(api)
+        await create(kube, api, job("one", suspend=True))
+        await wait_job(kube, api, "one", "Suspended")
+        assert await pods_of(kube, api, "one") == []
+        await batch.patch_namespaced_job("one", kube.namespace, {"spec": {"suspend": False}})
+        ended = await wait_job(kube, api, "one", "Complete", "Failed")
+    assert ended["status"]["succeeded"] == 1
+
+
+async def test_each_index_has_its_own_limit(kube: Kube) -> None:
+    script = "test $JOB_COMPLETION_INDEX != 1"
+    async with kube.client() as api:
+        item = job(
+            "one", script, completionMode="Indexed", completions=4, parallelism=2, backoffLimitPerIndex=1
+        )
+        await create(kube, api, item)
+        ended = await wait_job(kube, api, "one", "Complete", "Failed")
+    assert reason(ended, "Failed") == "FailedIndexes"
+    assert (ended["status"]["completedIndexes"], ended["status"]["failedIndexes"]) == ("0,2-3", "1")
+    assert ended["status"]["failed"] == 2
+
+
+async def test_a_job_deleted_in_the_foreground_goes_after_its_pods(kube: Kube) -> None:
+    async with kube.client() as api:
+        batch = client.BatchV1Api(api)
+        await create(kube, api, job("one", "exec sleep 600"))
+        await wait_job_active(kube, api, "one")
+        (only,) = await pods_of(kube, api, "one")
+        await wait_pod(kube, api, only.metadata.name, ("Running",))
+        version = (await batch.list_namespaced_job(kube.namespace)).metadata.resource_version
+        await batch.delete_namespaced_job("one", kube.namespace, propagation_policy="Foreground")
+        async with asyncio.timeout(_WAIT_S), watch.Watch() as stream:
+            events = stream.stream(batch.list_namespaced_job, kube.namespace, resource_version=version)
+            seen = [event async for event in until_deleted(events)]
+        assert await pods_of(kube, api, "one") == []
+    assert "foregroundDeletion" in seen[0]["raw_object"]["metadata"]["finalizers"]
+
+
+async def until_deleted(events: Any) -> Any:
+    async for event in events:
+        yield event
+        if event["type"] == "DELETED":
+            return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 from typing import Any
@@ -15,10 +16,16 @@ from tests.services.kube.fixture import Kube, kubectl_version
 from tests.services.kube.orders import Trouble
 from tests.services.kube.story import pod
 
-pytestmark = pytest.mark.skipif(
-    kubectl_version() == (0, 0),
-    reason="NO KUBECTL: install kubernetes-client, or the server is shown to one client only",
-)
+
+@pytest.fixture(autouse=True)
+def has_kubectl() -> None:
+    """Without kubectl the server is shown to one client only: skipped aloud, and a failure where nothing may be."""
+    if kubectl_version() == (0, 0):
+        reason = "NO KUBECTL: install Debian's kubernetes-client (make services)"
+        if os.environ.get("ASYNCFLOW_NO_SKIP", "") not in ("", "0"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+
 
 JOB = """
 apiVersion: batch/v1
@@ -51,7 +58,8 @@ def test_it_knows_version_and_kinds(kube: Kube) -> None:
 def test_a_pod_is_created_waited_for_read_and_deleted(kube: Kube) -> None:
     made = kube.kubectl("create", "-f", "-", stdin=manifest(pod("one", "echo hello; exit 4")))
     assert made == "pod/one created\n"
-    kube.kubectl("wait", "pod/one", "--for=jsonpath={.status.phase}=Failed", "--timeout=20s")
+    phase = ("get", "pod", "one", "-o", "jsonpath={.status.phase}")
+    wait_until(lambda: kube.kubectl(*phase) == "Failed", "it has failed")
     heading, row = kube.kubectl("get", "pods").splitlines()
     assert heading.split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert row.split()[:4] == ["one", "0/1", "Error", "0"]
@@ -60,7 +68,6 @@ def test_a_pod_is_created_waited_for_read_and_deleted(kube: Kube) -> None:
     told = kube.kubectl("describe", "pod", "one")
     assert "Exit Code:    4" in told
     assert "Successfully assigned" in told
-    assert kube.kubectl("get", "pod", "one", "-o", "jsonpath={.status.phase}") == "Failed"
     kube.kubectl("delete", "pod", "one")
     assert "not found" in kube.kubectl("get", "pod", "one", check=False)
 

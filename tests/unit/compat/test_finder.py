@@ -80,3 +80,28 @@ def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASYNCFLOW_COMPAT", "0")
     with compat.installed():
         assert not any(type(finder).__module__ == "asyncflow.compat.finder" for finder in sys.meta_path)
+
+
+def test_s3_and_its_errors_are_where_metaflow_has_them(metaflow: ModuleType) -> None:
+    datatools = importlib.import_module("metaflow.plugins.datatools.s3")
+    assert metaflow.S3 is datatools.S3 is asyncflow.S3
+    assert issubclass(datatools.MetaflowS3NotFound, datatools.MetaflowS3Exception)
+    assert issubclass(
+        datatools.MetaflowS3Exception, importlib.import_module("metaflow.exception").MetaflowException
+    )
+
+
+def test_cards_and_components_have_metaflows_names(metaflow: ModuleType) -> None:
+    from asyncflow import cards
+
+    home = importlib.import_module("metaflow.cards")
+    names = (
+        "Artifact Error EventsTimeline Image JSONViewer Markdown MetaflowCard MetaflowCardComponent ProgressBar "
+        "PythonCode Table ValueBox VegaChart YAMLViewer get_cards"
+    )
+    for name in names.split(" "):
+        assert getattr(home, name) is getattr(cards, name)
+    assert metaflow.card is asyncflow.card
+    modules = importlib.import_module("metaflow.plugins.cards.card_modules.components")
+    assert modules.Markdown is cards.Markdown
+    assert importlib.import_module("metaflow.plugins.cards.card_modules.card").MetaflowCard is cards.Card

@@ -151,3 +151,11 @@ def test_a_log_that_was_set_aside_is_mentioned(path: str) -> None:
     assert any(
         finding.severity is Severity.WARNING and "set aside" in finding.what for finding in report.findings
     )
+
+
+def test_limits_that_an_earlier_release_did_not_know_are_no_difference(path: str) -> None:
+    change(path, "UPDATE runs SET limits = json_remove(limits, '$.remote_slots') WHERE run = 1")
+    assert check(path).is_whole
+
+    change(path, "UPDATE runs SET limits = json_set(limits, '$.slots', 99) WHERE run = 1")
+    assert not check(path).is_whole

@@ -94,7 +94,7 @@ def test_decorators_and_parameters_are_made_of_configs() -> None:
 
     assert [one.attributes()["cpu"] for one in decorators_of(Base, "start")] == [2]
     assert [one.attributes()["cpu"] for one in decorators_of(Derived, "start")] == [3]
-    assert [one.attributes()["project_name"] for one in flow_decorators_of(Derived)] == ["forest"]
+    assert [one.attributes()["name"] for one in flow_decorators_of(Derived)] == ["forest"]
     assert resolve_parameters(Derived, {}) == {"size": 2, "twice": 4, "settings": SETTINGS}
     assert Derived(use_cli=False).settings.model.name == "forest"
 

@@ -98,7 +98,7 @@ def test_pre_mutate_changes_parameters_and_flow_decorators() -> None:
     assert list(parameters_of(Changed)) == ["beta"]
     assert list(parameters_of(Plain)) == ["alpha"]
     parse_flow(Changed)
-    assert [one.attributes()["project_name"] for one in flow_decorators_of(Changed)] == ["zoo"]
+    assert [one.attributes()["name"] for one in flow_decorators_of(Changed)] == ["zoo"]
 
 
 def test_a_flow_decorator_is_taken_off() -> None:

@@ -85,11 +85,22 @@ def test_a_loss_that_is_our_fault_uses_up_no_retry() -> None:
     assert bench.launched()[-1] == ("work", WORK, 1)
 
 
+def test_a_task_that_is_lost_again_and_again_is_tried_at_growing_intervals() -> None:
+    bench = _at_work()
+    waits: list[float] = []
+    for number in range(12):
+        bench.lose(WORK, number, is_our_fault=True)
+        wake_at = bench.events(RetryScheduled)[-1].wake_at
+        waits.append(wake_at - bench.now)
+        bench.wait_until(wake_at)
+    assert waits == [0, 0, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
+
+
 def test_a_step_that_always_takes_its_worker_down_fails_in_the_end() -> None:
     bench = _at_work()
     for number in range(Limits().most_losses):
         bench.lose(WORK, number, is_our_fault=True)
-        bench.wait_until(bench.now)
+        bench.wait_until(bench.events(RetryScheduled)[-1].wake_at)
     assert "TaskFailed" in bench.lose(WORK, Limits().most_losses, is_our_fault=True)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from asyncflow.errors import StoreError
 from asyncflow.store.local import LocalStore
-from asyncflow.store.manifest import ArtifactRecord, ErrorRecord, FrameRecord, Items, Manifest
+from asyncflow.store.manifest import ArtifactRecord, CardRecord, ErrorRecord, FrameRecord, Items, Manifest
 from asyncflow.store.manifests import decode_manifest, encode_manifest
 from tests.manifests import damage_manifest
 from tests.unit.store.files import temporary_files
@@ -54,6 +54,10 @@ FULL = Manifest(
     reads=("self.x", "current.run_id"),
     reused=(1, 2, 0),
     code="ee" * 20,
+    cards=(
+        CardRecord("default", "plots", "ff" * 20, 77, b"\x00x", 5.0),
+        CardRecord("blank", "", "aa" * 20, 9_000),
+    ),
 )
 SMALL = Manifest(flow="G", run=1, step="start", task=1, attempt=0, is_ok=False)
 

@@ -21,6 +21,14 @@ def other_error(step_name, flow, inputs):
         raise KeyError("another") from error
 
 
+class Leaving(UserStepDecorator):
+    """Leaves the step out if the flow says so."""
+
+    def pre_step(self, step_name, flow, inputs=None):
+        if getattr(flow, "leaves", False):
+            self.skip_step = True
+
+
 class Cases(FlowSpec):
     @Nothing
     @step
@@ -37,6 +45,12 @@ class Cases(FlowSpec):
     @step
     def changes(self):
         raise ValueError("one")
+        self.next(self.left)
+
+    @Leaving
+    @step
+    def left(self):
+        self.was_here = True
         self.next(self.end)
 
     @step

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from tests.services.kube.kubelet.process import Output
-from tests.services.kube.kubelet.runtime import CannotStart, Exit, Launch, Mount
+from tests.services.kube.kubelet.runtime import OOM_EXIT, CannotStart, Exit, Launch, Mount
 from tests.services.kube.quantity import parse_quantity
 
 IMAGE = "kubetest/host:1"
@@ -37,7 +37,7 @@ _FOLDERS = (
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc")
 _REPOSITORY = Path(__file__).resolve().parents[4]
 _PATH = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-_ENGINE_FAILED = (125, 126, 127)
+_NEVER = "0001-01-01"
 
 
 class EngineRuntime:
@@ -87,6 +87,7 @@ class _Container:
         self._launch = launch
         self._client = client
         self._output = output
+        self._is_killed = False
 
     async def wait(self) -> Exit:
         """Wait for the container; then ask the engine how it ended, and remove it."""
@@ -94,16 +95,22 @@ class _Container:
         await self._output.drain()
         state = await self._state()
         await call(self._engine, "rm", "-f", self._launch.id)
-        if not state:
-            raise CannotStart(self._launch.log.tail(5, 500) or f"{self._engine} exited with {code}")
-        if state.get("Error") and code in _ENGINE_FAILED:
-            raise CannotStart(str(state["Error"]))
-        return Exit(code=int(state.get("ExitCode", code)), was_oom=bool(state.get("OOMKilled")))
+        if str(state.get("StartedAt", _NEVER)).startswith(_NEVER):
+            message = state.get("Error") or self._launch.log.tail(5, 500)
+            raise CannotStart(str(message or f"{self._engine} exited with {code}"))
+        code = int(str(state.get("ExitCode", code)))
+        return Exit(code=code, was_oom=bool(state.get("OOMKilled")) or self._looks_like_oom(code))
+
+    def _looks_like_oom(self, code: int) -> bool:
+        """Whether nobody but the kernel can have killed it: podman does not always say so."""
+        limits = (self._launch.container.get("resources") or {}).get("limits") or {}
+        return code == OOM_EXIT and not self._is_killed and "memory" in limits and self._engine == "podman"
 
     async def terminate(self) -> None:
         await call(self._engine, "kill", "--signal", "TERM", self._launch.id)
 
     async def kill(self) -> None:
+        self._is_killed = True
         if self._client.returncode is None:
             await call(self._engine, "rm" if self._is_cancelled() else "kill", *self._how(), self._launch.id)
 

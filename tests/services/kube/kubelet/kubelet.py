@@ -11,7 +11,7 @@ from tests.services.kube.kubelet.pod import PodRunner
 from tests.services.kube.kubelet.process import ProcessRuntime
 from tests.services.kube.kubelet.runtime import Runtime
 from tests.services.kube.kubelet.verdicts import DELETED, of_lost_node
-from tests.services.kube.objects import Object, is_deleting, set_condition, uid_of
+from tests.services.kube.objects import Object, is_deleting, name_of, namespace_of, set_condition, uid_of
 from tests.services.kube.scheduler import ENDED
 from tests.services.kube.store import DELETED as WAS_DELETED
 from tests.services.kube.store import Change, Inbox
@@ -94,6 +94,9 @@ class Kubelet:
         finally:
             del self._runners[uid]
             del self._tasks[uid]
+            kept = self._cluster.store.find(PODS, namespace_of(runner.pod), name_of(runner.pod))
+            if kept is None or uid_of(kept.item) != uid:
+                self._cluster.logs.forget(uid)
 
 
 def make_runtime(cluster: Cluster) -> Runtime:

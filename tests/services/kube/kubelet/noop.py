@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -48,12 +49,18 @@ class _NoopContainer:
                 return Exit(code=code)
             except TimeoutError:
                 pass
-        code = self._code
-        if self._call is not None:
-            said = await asyncio.to_thread(self._call, self._launch.pod, dict(self._launch.env))
-            code = code if said is None else int(said)
+        code = await self._called() if self._call is not None else self._code
         self._launch.log.close()
         return Exit(code=code)
+
+    async def _called(self) -> int:
+        assert self._call is not None
+        try:
+            said = await asyncio.to_thread(self._call, self._launch.pod, dict(self._launch.env))
+        except Exception:  # as a process would end that raises
+            self._launch.log.write(traceback.format_exc().encode())
+            return 1
+        return self._code if said is None else int(said)
 
     async def terminate(self) -> None:
         self._end(_SIGTERM_EXIT)

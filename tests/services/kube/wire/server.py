@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 
 from aiohttp import web
 
@@ -51,6 +52,9 @@ class Server:
             return await self._answer(target, request)
         except ApiError as error:
             return answer_error(error)
+        except Exception as error:  # a mistake of this server: seen by who runs it and by who asked
+            traceback.print_exc()
+            return answer_error(ApiError(500, f"Internal error occurred: {error!r}"))
 
     def _authenticate(self, request: web.Request) -> None:
         tokens = self._cluster.tokens

@@ -82,10 +82,9 @@ def gang_parts() -> dict[str, Any]:
         members[2], attempt=members[2].attempt._replace(number=1), name="trainingflow-7-22-1-0badcafe"
     )
     made = gang_job(members, shape, options)
-    owner = {**made, "metadata": {**made["metadata"], "uid": "d9607e19-f88f-11e6-a518-42010a800195"}}
     return {
         "gang-job": made,
-        "gang-service": gang_service(members[0], leader, options, owner),
+        "gang-service": gang_service(members, leader, options),
         "gang-member-alone": member_pod(alone, shape),
     }
 

@@ -91,7 +91,7 @@ class Moon:
         self.stopped += [(attempt, force) for attempt in attempts]
         await anyio.lowlevel.checkpoint()
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         pass
 
     async def aclose(self) -> None:

@@ -48,14 +48,14 @@ def test_members_of_a_gang_know_each_other() -> None:
     assert [job.gang for job in jobs] == [Gang(9, 3, 0), Gang(9, 3, 1), Gang(9, 3, 2)]
 
 
-def test_memory_grows_with_its_factor_where_it_is_known() -> None:
+def test_memory_grows_with_its_factor() -> None:
     given = ordering({"work": Size(memory_mb=100, cpu=2)})
 
     (grown,) = given.jobs([task(2, memory_factor=4.0)], "url")
     (unknown,) = ordering({"work": Size()}).jobs([task(2, memory_factor=4.0)], "url")
 
     assert grown.size == Size(memory_mb=400, cpu=2)
-    assert unknown.size == Size()
+    assert unknown.size == Size(memory_mb=4 * 4096), "of what a step usually has"
 
 
 def test_what_is_of_this_machine_is_not_told_to_workers() -> None:

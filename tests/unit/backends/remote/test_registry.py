@@ -147,7 +147,7 @@ def test_what_is_no_provider_is_told_with_what_it_lacks(site: Site) -> None:
         code={"af_other": "class P:\n name = 'other'\nPROVIDER = P()"},
     )
     with pytest.raises(
-        PluginError, match="'other' is no provider: P has no decorator, runtime_environment, check"
+        PluginError, match="'other' is no provider: P has no decorator, runtime_environment, "
     ):
         provider_named("other")
     with pytest.raises(UnknownDecoratorError, match="brings no step decorator"):

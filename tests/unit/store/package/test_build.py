@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tarfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from asyncflow.errors import StoreError
 from asyncflow.store.package.build import Package, build_package
 from asyncflow.store.package.scan import PackageError, source_of
 
@@ -60,7 +62,10 @@ def test_the_users_code_asyncflow_and_its_packages_are_in_it(project: Path, cach
     assert {"flow.py", "lib/tool.py", ".asyncflow-package/start.py", ".asyncflow-package/info.json"} <= {
         *names
     }
-    assert ".asyncflow-package/lib/asyncflow/worker/attempt.py" in names
+    with tarfile.open(package.path) as archive:
+        library = archive.extractfile(".asyncflow-package/lib.zip")
+        assert library is not None
+        assert "asyncflow/worker/attempt.py" in zipfile.ZipFile(library).namelist()
     assert ".asyncflow-package/pure/botocore/session.py" in names
     assert not any("/cffi" in name or "_cffi." in name for name in names)
     assert hashlib.sha256(Path(package.path).read_bytes()).hexdigest() == package.digest
@@ -74,9 +79,12 @@ def test_nothing_in_it_tells_who_packed_it_when_and_where(project: Path, cache: 
         members = archive.getmembers()
         texts = {member.name: archive.extractfile(member) for member in members}
         tag = sys.implementation.cache_tag
-        compiled = texts[f".asyncflow-package/lib/asyncflow/__pycache__/errors.{tag}.pyc"]
+        compiled = texts[f".asyncflow-package/pure/botocore/__pycache__/client.{tag}.pyc"]
         assert compiled is not None
-        assert str(Path(__file__).parents[4]).encode() not in compiled.read()
+        library = texts[".asyncflow-package/lib.zip"]
+        assert library is not None
+        for data in (compiled.read(), zipfile.ZipFile(library).read("asyncflow/errors.pyc")):
+            assert str(Path(__file__).parents[4]).encode() not in data
     assert {(member.mtime, member.uid, member.uname) for member in members} == {(0, 0, "")}
     assert all(member.isreg() for member in members)
 
@@ -198,3 +206,41 @@ def test_two_hundred_files_are_packed_in_no_time(project: Path, cache: str) -> N
     assert changed.is_new
     assert len(changed.files) == 202
     assert packed_s < 0.3  # 0.03 s on a quiet machine
+
+
+def test_wheels_bring_other_interpreters_their_compiled_modules(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wheels").mkdir()
+    with zipfile.ZipFile(tmp_path / "wheels" / "blake3-1.0.0-cp399-cp399-linux.whl", "w") as wheel:
+        wheel.writestr("blake3/__init__.py", "from .blake3 import blake3")
+        wheel.writestr("blake3/blake3.cpython-399-riscv64-linux-gnu.so", b"compiled")
+        wheel.writestr("blake3-1.0.0.dist-info/METADATA", "")
+        wheel.writestr("strange/other.cpython-399-riscv64-linux-gnu.so", b"")
+    before = build_package(str(project / "flow.py"), directory=str(tmp_path / "cache"))
+    monkeypatch.setenv("ASYNCFLOW_PACKAGE_WHEELS", str(tmp_path / "wheels"))
+
+    after = build_package(str(project / "flow.py"), directory=str(tmp_path / "cache"))
+
+    place = ".asyncflow-package/native/cpython-399-riscv64-linux-gnu/blake3"
+    more = {f"{place}/__init__.py", f"{place}/blake3.cpython-399-riscv64-linux-gnu.so"}
+    assert {*names_in(after)} - {*names_in(before)} == more
+
+
+def test_a_wrong_setting_is_told_of(project: Path, cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASYNCFLOW_PACKAGE_WHEELS", "/no/where")
+    with pytest.raises(PackageError, match="directory of wheels cannot be read"):
+        build_package(str(project / "flow.py"), directory=cache)
+
+    monkeypatch.setenv("ASYNCFLOW_PACKAGE_MAX_MB", "much")
+    with pytest.raises(PackageError, match="'much' is no number of megabytes"):
+        build_package(str(project / "flow.py"), directory=cache)
+
+
+def test_a_cache_that_cannot_be_written_is_told_of(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+
+    with pytest.raises(StoreError) as caught:
+        build_package(str(project / "flow.py"), directory=str(tmp_path / "taken" / "cache"))
+
+    assert "code package" in caught.value.message

@@ -10,7 +10,18 @@ from typing import NamedTuple
 
 from rich.style import Style
 
-__all__ = ["PALETTES", "Glyphs", "Palette", "Span", "bar", "glyphs", "is_ascii", "sparkline", "status_spans"]
+__all__ = [
+    "PALETTES",
+    "Glyphs",
+    "Palette",
+    "Span",
+    "bar",
+    "glyphs",
+    "is_ascii",
+    "palette_named",
+    "sparkline",
+    "status_spans",
+]
 
 
 class Span(NamedTuple):
@@ -161,6 +172,19 @@ _CLEAR = Palette(
 )  # fmt: skip
 
 PALETTES = {palette.name: palette for palette in (_NIGHT, _DAY, _CLEAR)}
+
+
+def palette_named(wanted: str, ground: str = "") -> Palette:
+    """Return the palette of a name, with or without `asyncflow-`; of another name, one for the terminal's ground.
+
+    Args:
+        wanted: What `ASYNCFLOW_THEME` says.
+        ground: What some terminals say in `COLORFGBG`: `0;15` is black on white. Empty: a dark ground.
+    """
+    for name, palette in PALETTES.items():
+        if wanted in (name, name.removeprefix("asyncflow-")):
+            return palette
+    return _DAY if ground.rpartition(";")[2] in ("7", "15") else _NIGHT
 
 
 def is_ascii() -> bool:

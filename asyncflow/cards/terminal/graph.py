@@ -6,17 +6,40 @@ are drawn in the rows between them; an edge that skips layers passes through a l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from asyncflow.machine.graph import Graph, Transition
-from asyncflow.tui.look import Glyphs, Span
+from asyncflow.look import Glyphs, Span
 
-__all__ = ["MOST_STEPS", "Label", "draw_graph", "layers_of"]
+__all__ = ["MOST_STEPS", "Label", "Shape", "StepShape", "draw_graph", "layers_of"]
 
 MOST_STEPS = 40
 """A larger graph is drawn as a tree."""
 _GAP = 3
+
+
+class StepShape(Protocol):
+    """What is drawn of a step."""
+
+    @property
+    def next(self) -> tuple[str, ...]:
+        """The steps that it leads to."""
+        ...
+
+
+class Shape(Protocol):
+    """What is drawn of a graph: the machine's, or that of a card."""
+
+    @property
+    def steps(self) -> Mapping[str, StepShape]:
+        """By name, in topological order."""
+        ...
+
+    @property
+    def start(self) -> str:
+        """The first step."""
+        ...
 
 
 class Label(NamedTuple):
@@ -72,7 +95,7 @@ class _Canvas:
         return found
 
 
-def layers_of(graph: Graph) -> list[list[str]]:
+def layers_of(graph: Shape) -> list[list[str]]:
     """Return the steps by their distance from the start, the longest way; loops are not followed."""
     depth = dict.fromkeys(graph.steps, 0)
     order = {name: number for number, name in enumerate(graph.steps)}
@@ -86,7 +109,7 @@ def layers_of(graph: Graph) -> list[list[str]]:
     return layers
 
 
-def draw_graph(graph: Graph, labels: dict[str, Label], glyphs: Glyphs, width: int) -> list[list[Span]]:
+def draw_graph(graph: Shape, labels: dict[str, Label], glyphs: Glyphs, width: int) -> list[list[Span]]:
     """Draw a graph.
 
     Args:
@@ -109,7 +132,7 @@ def _box_width(name: str, labels: dict[str, Label]) -> int:
 
 @dataclass(slots=True)
 class _Drawing:
-    graph: Graph
+    graph: Shape
     labels: dict[str, Label]
     glyphs: Glyphs
     width: int
@@ -212,17 +235,16 @@ class _Drawing:
     def _loops(self, canvas: _Canvas, depth: dict[str, int]) -> None:
         """Say where a switch leads back to."""
         for name, node in self.graph.steps.items():
-            if node.transition is not Transition.SWITCH:
-                continue
-            back = [target for target in node.next if depth.get(target, 0) <= depth[name]]
+            back = [target for target in node.next if depth.get(target, depth[name] + 1) <= depth[name]]
             if back:
                 y = depth[name] * 6 + 1
                 right = self.centre[name] + _box_width(name, self.labels) // 2 + 2
-                words = "again" if back == [name] else f"back to {', '.join(back)}"
+                titles = [self.labels.get(step, Label("", "", step)).title for step in back]
+                words = "again" if back == [name] else f"back to {', '.join(titles)}"
                 canvas.put(right, y, f"↺ {words}" if self.glyphs.rule != "-" else f"<- {words}", "waiting")
 
 
-def _tree(graph: Graph, labels: dict[str, Label], glyphs: Glyphs) -> list[list[Span]]:
+def _tree(graph: Shape, labels: dict[str, Label], glyphs: Glyphs) -> list[list[Span]]:
     """Draw each step once, under the first step that leads to it; further ways there are named."""
     lines: list[list[Span]] = []
     seen: dict[str, None] = {}
@@ -232,7 +254,7 @@ def _tree(graph: Graph, labels: dict[str, Label], glyphs: Glyphs) -> list[list[S
         label, role, title = labels.get(name, Label("", "dim", name))
         lead = "  " * depth + (f"{glyphs.corners[2]}{glyphs.rule} " if depth else "")
         if name in seen:
-            lines.append([Span(f" {lead}", "dim"), Span(f"{glyphs.arrow_right} {name}", "dim")])
+            lines.append([Span(f" {lead}", "dim"), Span(f"{glyphs.arrow_right} {title}", "dim")])
             continue
         seen[name] = None
         lines.append([Span(f" {lead}", "dim"), Span(title, "bold"), Span(f"  {label}", role)])
