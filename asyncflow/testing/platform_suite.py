@@ -311,7 +311,7 @@ class PlatformSuite:
             await site.until_written("beats", lines=MANY_BEATS)
         await _assert_gone(bench)
 
-    async def test_what_was_let_go_is_the_next_schedulers(self, bench: PlatformBench) -> None:
+    async def test_what_runs_when_one_detaches_is_the_next_schedulers(self, bench: PlatformBench) -> None:
         """A scheduler whose run another one has taken over ends nothing."""
         job = bench.job(BEAT)
         async with bench.open() as site:
