@@ -79,9 +79,15 @@ def has_cards(flow_class: type) -> bool:
     return any(_cards_of(info) for info in parse_flow(flow_class).steps.values())
 
 
-def run_attempt(flow_class: type, run_spec: RunSpec, task_spec: TaskSpec, store: LocalStore) -> Outcome:
+def run_attempt(
+    flow_class: type,
+    run_spec: RunSpec,
+    task_spec: TaskSpec,
+    store: LocalStore,
+    is_heard: Callable[[], bool] | None = None,
+) -> Outcome:
     """Run one attempt and leave its manifest; say how it ended. Both halves in one, see `Prepared.run`."""
-    return prepare(flow_class, run_spec, task_spec, Origins(store)).run()
+    return prepare(flow_class, run_spec, task_spec, Origins(store)).run(is_heard)
 
 
 def prepare(flow_class: type, run_spec: RunSpec, task_spec: TaskSpec, origins: Origins) -> Prepared:
@@ -149,8 +155,12 @@ class Prepared:
             self._deck = deck_of(cards, flow_class, run_spec, spec)
             self._surroundings.give("card", self._deck)
 
-    def run(self) -> Outcome:
+    def run(self, is_heard: Callable[[], bool] | None = None) -> Outcome:
         """Run the attempt and leave its manifest; say how it ended.
+
+        Args:
+            is_heard: Says whether somebody still reads what the process prints. Where nobody does, a failure may come
+                of that alone and not of the step: the process then ends without a manifest, as if killed.
 
         Never raises for a failure of the user's code or of the store. Returns `Failed` without a manifest only where
         none could be written, or the manifests it starts from cannot be read. Needs the main thread for `@timeout`.
@@ -166,6 +176,8 @@ class Prepared:
                 self._execute(self._binding)
                 if os.getpid() != own:
                     _end_copy(has_failed=self._failure is not None)
+                if self._failure is not None and is_heard is not None and not is_heard():
+                    os._exit(1)
                 records = self._settle(self._binding)
                 return self._leave_manifest(self._binding, records, meter, self._deal(records))
             finally:

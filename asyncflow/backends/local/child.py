@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import select
 import signal
 import sys
 import threading
@@ -35,6 +36,7 @@ __all__ = [
     "TaskStopped",
     "become_task",
     "hold_sigterm",
+    "is_heard",
     "open_streams",
     "perform",
     "rehearse",
@@ -87,6 +89,17 @@ def become_task(parent: int, stdout_fd: int, stderr_fd: int, others: Sequence[in
         _close(fd)
     _set_wakeup_fd(-1)
     _set_handler(_SIGCHLD, _SIG_DFL)
+
+
+def is_heard() -> bool:
+    """Say whether somebody reads what this process prints; nobody does once the scheduler is dead.
+
+    Between its death and the zygote's, which takes the task along, a `print` fails with EPIPE.
+    """
+    streams = select.poll()
+    for fd in (1, 2):
+        streams.register(fd, 0)
+    return not any(seen & select.POLLERR for _, seen in streams.poll(0))
 
 
 def watch_parent(life_fd: int) -> None:

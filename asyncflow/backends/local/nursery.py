@@ -251,9 +251,9 @@ class Nursery:
         run = self._run
         assert run is not None, "a launch comes after the run's spec"
         try:
-            return prepare(self._flow_class, run, spec, self._origins).run
+            return partial(prepare(self._flow_class, run, spec, self._origins).run, child.is_heard)
         except KeyError:  # a flow without that step: its file has changed; the task itself tells
-            return partial(run_attempt, self._flow_class, run, spec, self._origins.store)
+            return partial(run_attempt, self._flow_class, run, spec, self._origins.store, child.is_heard)
 
     def _spawning(self, spec: TaskSpec) -> Callable[[], NoReturn]:
         """Return what makes a task's process a fresh interpreter."""

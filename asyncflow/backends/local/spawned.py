@@ -85,7 +85,7 @@ def main() -> None:
         os.set_inheritable(socket_fd, False)
         serve_tasks(socket_fd, flow_class, run)
     spec = unpack_task(task_data)
-    work = partial(run_attempt, flow_class, run, spec, LocalStore(run.store_root))
+    work = partial(run_attempt, flow_class, run, spec, LocalStore(run.store_root), child.is_heard)
     child.stop_on_sigterm()
     child.perform(work, spec.attempt, luggage.report_fd)
 

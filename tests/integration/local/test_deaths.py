@@ -26,11 +26,12 @@ ROOT = Path(__file__).parents[3]
 
 
 class Scheduler:
-    """A scheduler that runs `leave_and_sleep` twice."""
+    """A scheduler that runs `leave_and_sleep` twice, or a step of another name once."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, step: str = "") -> None:
+        steps = [step] if step else ["leave_and_sleep"] * 2
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.local.scheduler", root, *["leave_and_sleep"] * 2],
+            [sys.executable, "-m", "tests.integration.local.scheduler", root, *steps],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -38,7 +39,7 @@ class Scheduler:
         )
         text = self.read_until("all ready")
         self.zygote, *self.below = pids_in(text.encode())
-        assert len(self.below) == 8
+        assert len(self.below) == (1 if step else 8)
 
     def read_until(self, end: str) -> str:
         assert self.process.stdout is not None
@@ -81,6 +82,19 @@ def test_nothing_outlives_a_scheduler_whose_zygote_is_killed_too(scheduler: Sche
     assert len(marked) <= 2
     for pid in marked:
         os.kill(pid, signal.SIGKILL)
+
+
+def test_a_task_that_prints_on_when_its_scheduler_is_dead_does_not_fail_of_it(root: str) -> None:
+    scheduler = Scheduler(root, "talk_on")
+    try:
+        os.kill(scheduler.zygote, signal.SIGSTOP)  # it would kill the task
+        scheduler.process.kill()
+        scheduler.process.wait()
+        assert wait_until_dead(scheduler.below) == [], "what it prints fails: nobody reads it"
+        assert not LocalStore(root).has_manifest(RUN, 1, 0), "a resume runs it again"
+    finally:
+        os.kill(scheduler.zygote, signal.SIGCONT)
+        scheduler.close()
 
 
 def test_a_scheduler_whose_zygote_is_killed_loses_its_attempts_and_goes_on(scheduler: Scheduler) -> None:

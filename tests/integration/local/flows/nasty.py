@@ -71,6 +71,15 @@ class Nasty(FlowSpec):
         self.next(self.end)
 
     @step
+    def talk_on(self):
+        note(os.getpid())
+        print("ready", flush=True)
+        while True:
+            time.sleep(0.005)
+            print("and another thing")
+        self.next(self.end)
+
+    @step
     def leave_and_crash(self):
         note(daemon(600))
         os.kill(os.getpid(), signal.SIGUSR1)
