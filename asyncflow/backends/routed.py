@@ -80,6 +80,8 @@ class RoutedBackend:
                     await self._hearing.send(facts)
         except AsyncflowError as error:
             await self._hearing.send(error)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            return  # closed while more was said than anybody listened to
 
     async def adopt(self, attempts: Sequence[Attempt]) -> Sequence[Fact]:
         """Say what became of attempts of a dead driver. See `Backend.adopt`.

@@ -52,7 +52,7 @@ def asset(name: str) -> bytes:
         return file.read()
 
 
-def sections(drawing: Drawing) -> list[Markup]:
+def _sections(drawing: Drawing) -> list[Markup]:
     """Return drawn nodes as they stand in their page."""
     return [
         Markup(
@@ -69,7 +69,7 @@ def card_message(drawing: Drawing, had: Set[str]) -> dict[str, Any]:  # Any: JSO
         "status": drawing.page.status,
         "live": drawing.page.is_live,
         "parts": {
-            name: made for name, made in zip(drawing.ids, sections(drawing), strict=True) if name not in had
+            name: made for name, made in zip(drawing.ids, _sections(drawing), strict=True) if name not in had
         },
     }
 
@@ -105,7 +105,7 @@ class Pages:
 
     def card(self, key: CardKey, drawing: Drawing, found: RunList, events: str) -> str:
         """Return the page of a card."""
-        parts = sections(drawing)
+        parts = _sections(drawing)
         if drawing.custom:
             parts = [Markup(self._macros.frame(self._custom_base, key))]
         if len(drawing.names) > 1:

@@ -34,6 +34,8 @@ A run whose driver is dead may be gone on with, and would take its jobs over: th
   asyncflow reap --backend batch --run 42
 """
 _GRACE_S = 86_400.0
+_YOUNG_S = 600.0
+"""A job is that young, and its run not to be seen yet: that one is perhaps being started on another machine."""
 
 
 class _Orphan(NamedTuple):
@@ -110,7 +112,8 @@ def _why(status: Mapping[int, str], job: JobRef, *, is_all: bool) -> str:
     of_run = status[job.run]
     if of_run == "running":
         return ""
-    if of_run == "interrupted" and not is_all and time.time() - job.created_at < _GRACE_S:
+    grace_s = {"interrupted": _GRACE_S, "unknown": _YOUNG_S}.get(of_run, 0.0)
+    if not is_all and time.time() - job.created_at < grace_s:
         return ""
     return "no such run" if of_run == "unknown" else f"the run is {of_run}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -40,7 +41,7 @@ class Follower:
     def __init__(self, replica: Replica, on_problem: Callable[[str], None]) -> None:
         self._replica = replica
         self._on_problem = on_problem
-        self._asked: list[tuple[int, Future[None]]] = []
+        self._asked: deque[tuple[int, Future[None]]] = deque()
         self._watched: dict[int, None] = {}
         self._wake = threading.Event()
         self._is_closed = False
@@ -73,10 +74,12 @@ class Follower:
             self._wake.wait(_PATIENT_S if has_problem else _EVERY_S)
 
     def _look(self, *, is_list_due: bool) -> None:
-        asked, self._asked = self._asked, []
+        asked: list[tuple[int, Future[None]]] = []
+        while self._asked:
+            asked.append(self._asked.popleft())
+        self._watched.update(dict.fromkeys(run for run, _ in asked))
         try:
             for run, _ in asked:
-                self._watched[run] = None
                 self._replica.catch_up_origins(run)
         finally:
             for _, future in asked:

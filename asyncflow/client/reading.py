@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from asyncflow.client.catching_up import Replica, replica_at
-from asyncflow.events.reader import Numbered, Reader, StepCount
+from asyncflow.events.reader import INTERRUPTED, Numbered, Reader, StepCount
 from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, TagRow, TaskRow
 from asyncflow.store.layout import DATABASE, remote_path
 
@@ -51,8 +51,12 @@ class _ReplicaReader(Reader):
 
     def run(self, run: int) -> RunRow | None:
         """Return a run. See `Reader.run`."""
-        self._see(run)
-        return super().run(run)
+        is_fresh = self._see(run)
+        row = super().run(run)
+        if row is not None and row.status == INTERRUPTED and not is_fresh:  # or its driver has ended it since
+            self._look(run)
+            return super().run(run)
+        return row
 
     def tasks(self, run: int, *, step: str | None = None, status: str | None = None) -> list[TaskRow]:
         """Return a run's tasks. See `Reader.tasks`."""
@@ -100,11 +104,15 @@ class _ReplicaReader(Reader):
             self._see(run)
         return super().has_changed()
 
-    def _see(self, run: int | None) -> None:
-        """Catch up with a run, or with the list of runs, unless that was done a moment ago."""
+    def _see(self, run: int | None) -> bool:
+        """Catch up with a run, or with the list of runs, unless that was done a moment ago; say whether it was now."""
         now = time.monotonic()
         if now - self._caught_up.get(run, now - 2 * _FRESH_S) < _FRESH_S:
-            return
+            return False
+        self._look(run)
+        return True
+
+    def _look(self, run: int | None) -> None:
         if run is None:
             self._replica.catch_up_list()
         else:

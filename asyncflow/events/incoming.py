@@ -9,7 +9,7 @@ from asyncflow.errors import AsyncflowError
 from asyncflow.events.codec import decode_batch
 from asyncflow.events.database import statement
 from asyncflow.events.head import Head
-from asyncflow.events.lease import Lease, is_alive
+from asyncflow.events.lease import Lease, Owner, is_alive
 from asyncflow.events.ledger import Ledger
 from asyncflow.events.position import NOWHERE, Position, RawBatch, position_of, put_position
 from asyncflow.events.removal import forget_run
@@ -58,6 +58,8 @@ def take_head(db: sqlite3.Connection, head: Head, etag: str, *, age_s: float, at
         db.execute(statement("drop_lease"), (run,))
     else:
         lease = replace(head.lease, owner=_ELSEWHERE + head.lease.owner, heartbeat_at=at - age_s)
+        if lease.boot != Owner.of_this_process().boot:  # another machine, which may be called as this one is
+            lease = replace(lease, boot="")
         db.execute(statement("put_lease"), tuple(getattr(lease, item.name) for item in fields(Lease)))
     if position.next_piece > 0:
         _take_tags(db, head, at)

@@ -82,7 +82,7 @@ class Mirror:
         self._lease = lease
         self._clock = clock
         self._cards = CardMirror(objects, home, run)
-        self._gathering = Gathering(home, run, is_new=position.next_piece == 0)
+        self._gathering = Gathering(home, run, is_new=position.next_seq == 0)
         self._recorded = max(recorded, position.next_seq)
         """Number of the first event that is not recorded yet, as far as we were told."""
         self._wanted = 0
@@ -116,23 +116,25 @@ class Mirror:
             RunIsElsewhere: Another process drives the run.
             StoreError: The bucket cannot be written.
         """
-        is_seen = False
         async with anyio.create_task_group() as beside:
+            beside.start_soon(self._keep_beating)
             while not self._is_finishing:
                 await self._wait()
                 await self._push_all()
-                if not is_seen and self._position.next_piece > 0:
-                    is_seen = True
-                    await self._beat()
-                    beside.start_soon(self._keep_beating)
             await self._push_all()
             self._is_copied.set()
+            self._progress.set()
         await self._take_requests()
         await self._write_head(is_over=True)
         self._finished.set()
 
     async def _keep_beating(self) -> None:
-        """Give signs of life beside the copying, which takes long when blobs are large, until all is copied."""
+        """Give signs of life beside the copying, which takes long when blobs are large, until all is copied.
+
+        The first one is given when there is a first piece.
+        """
+        while self._position.next_piece == 0 and not self._is_copied.is_set():
+            await self._progress.wait()
         while not self._is_copied.is_set():
             with anyio.move_on_after(max(0.0, self._head_at + _HEAD_EVERY_S - self._clock.now())):
                 await self._is_copied.wait()

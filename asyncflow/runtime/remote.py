@@ -8,11 +8,13 @@ from contextlib import aclosing, asynccontextmanager
 import anyio
 
 from asyncflow.errors import StoreError
+from asyncflow.events.position import Position
 from asyncflow.events.sqlite_log import SqliteLog
 from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.mirror import Mirror
 from asyncflow.runtime.remote_lease import RemoteLease
 from asyncflow.store.objects import Objects
+from asyncflow.store.pieces import Piece, encode_piece
 from asyncflow.store.replica import keep_owner, new_owner, remote_url, see_nobody_owns
 from asyncflow.store.s3.keys import HEADS, OWNER, id_key, piece_key, run_of_head
 
@@ -64,11 +66,8 @@ class RemoteHome:
         await lease.acquire()
         try:
             position = await self._log.position(run)
-            if await self.objects.head(piece_key(run, position.next_piece)) is not None:
-                raise StoreError(
-                    f"Run {run} has gone on elsewhere since it was last read here",
-                    hint=f"Try again: asyncflow resume {run}",
-                )
+            if not lease.is_first:
+                position = await self._shut_out_others(run, position)
             here = await self._log.snapshot(run, position.next_seq, most=1)
             yield Mirror(
                 self.objects,
@@ -83,6 +82,20 @@ class RemoteHome:
         finally:
             with anyio.move_on_after(_RELEASE_S, shield=True):
                 await _released(lease)
+
+    async def _shut_out_others(self, run: int, position: Position) -> Position:
+        """Write an empty piece, so that a driver that was thought dead and is not can add none; return what follows.
+
+        Raises StoreError: somebody has added one that is not known here.
+        """
+        if not await self.objects.put_new(piece_key(run, position.next_piece), encode_piece(Piece())):
+            raise StoreError(
+                f"Run {run} has gone on elsewhere since it was last read here",
+                hint=f"Try again: asyncflow resume {run}",
+            )
+        position = position._replace(next_piece=position.next_piece + 1)
+        await self._log.put_position(run, position)
+        return position
 
     async def _last_run(self) -> int:
         """Return the newest run there is, as far as can be told from one look."""

@@ -1,7 +1,7 @@
 """A run's lease in a bucket: one object for each driver the run has had, numbered; the last one drives it.
 
-Taking over is writing the next number, which one of any number of writers can do. A driver that was thought dead and is
-not notices that there is a next number, and could add nothing to the run's stream anyway.
+Taking over is writing the next number, which one of any number of writers can do, and then the next piece of the run's
+stream. So a driver that was thought dead and is not can add nothing to the stream; it notices, and stops.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ class RemoteLease:
         self._clock = clock
         self._epoch = 0
         self._acquired_at = 0.0
+
+    @property
+    def is_first(self) -> bool:
+        """Nobody has driven the run before."""
+        return self._epoch == 1
 
     @property
     def lease(self) -> Lease:
@@ -91,8 +96,10 @@ class RemoteLease:
         if received is None or held is None:
             return
         now = self._clock.now()
-        # By the server's clock, whatever the other machine's says.
+        # By the server's clock, whatever the other machine's says; machines elsewhere may be called as this one is.
         held = replace(held, heartbeat_at=now - received.info.age_s)
+        if held.boot != self._owner.boot:
+            held = replace(held, boot="")
         if held.owner != self._owner.id and is_alive(held, now):
             raise self._elsewhere(f"It is driven by process {held.pid} on {held.host}, which is alive")
 

@@ -309,10 +309,8 @@ class _Session:
             try:
                 async with self._cached(backend, spec, inbox) as cached:
                     yield cached
-            except (
-                Exception
-            ):  # the driver stops; its run goes on later, here or elsewhere, and takes over what runs
-                detach()
+            except Exception:
+                detach()  # the run goes on later, here or elsewhere, and takes over what runs
                 raise
             finally:
                 with anyio.move_on_after(CLOSE_S if not self.platforms else CLOSE_ELSEWHERE_S, shield=True):

@@ -311,6 +311,21 @@ class PlatformSuite:
             await site.until_written("beats", lines=MANY_BEATS)
         await _assert_gone(bench)
 
+    async def test_what_runs_when_one_detaches_is_the_next_schedulers(self, bench: PlatformBench) -> None:
+        """A scheduler whose run another one has taken over ends nothing."""
+        job = bench.job(BEAT)
+        async with bench.open() as site:
+            await site.submit(job)
+            await site.until_running(job.attempt)
+            site.platform.detach()
+        beats = len(bench.lines("beats"))
+        async with bench.open() as site:
+            (found,) = await site.platform.find([job.attempt])
+            await site.until_written("beats", lines=beats + MANY_BEATS)
+            await site.stop(job.attempt, force=True)
+            await site.until_ended(job.attempt)
+        assert found.phase is Phase.RUNNING
+
     async def test_jobs_are_listed_and_removed(self, bench: PlatformBench) -> None:
         """Those of the owner, or of one run; a removed one is gone for everybody."""
         first, other = bench.job(BEAT), replace(bench.job(BEAT, task=2), run=bench.run + 1)

@@ -172,6 +172,7 @@ class ProcessPlatform:
         """End what still runs, unless detached: asked first, then forced. Bounded in time; safe to call twice."""
         self._is_closed = True
         if self._is_detached:
+            self._wake()
             return
         with anyio.CancelScope(shield=True):
             await self.stop(list(self._jobs), force=False)

@@ -176,18 +176,25 @@ class _Builder:
     ) -> None:
         random = self._random
         may_catch = transition in (Transition.LINEAR, Transition.END)
+        is_remote = random.random() < 0.25
         nodes[name] = StepNode(
             name=name,
             transition=transition,
             next=targets,
             closes=closes,
             retry=RetryPolicy(
-                times=random.choice((0, 0, 1, 3)), delay_s=random.choice((0.0, 5.0)), backoff=2.0
+                times=random.choice((0, 0, 1, 3)),
+                delay_s=random.choice((0.0, 5.0)),
+                backoff=2.0,
+                memory_factor=random.choice((1.0, 2.0)),
             ),
             catches=may_catch and random.random() < 0.2,
             timeout_s=random.choice((None, None, 60.0)),
             is_async=random.random() < 0.4,
-            resources=Resources(
+            is_remote=is_remote,
+            resources=Resources()
+            if is_remote  # it takes nothing of this machine
+            else Resources(
                 cpu=random.choice((None, None, 1.0, LARGEST.cpu)),
                 memory_mb=random.choice((None, None, 100.0, LARGEST.memory_mb)),
                 gpu=random.choice((None, None, None, LARGEST.gpu)),

@@ -12,6 +12,7 @@ from asyncflow.machine.decide import step
 from asyncflow.machine.events import AttemptLaunched, AttemptSucceeded, RunStatus, TaskFailed
 from asyncflow.machine.evolve import evolve, fold
 from asyncflow.machine.facts import RunRequested
+from asyncflow.machine.graph import Pool
 from asyncflow.machine.ids import ManifestKey
 from asyncflow.machine.state import UNITS, CloneKey, CloneSource, RunState
 from tests.property.flows import Flow, expected, random_flow
@@ -94,16 +95,20 @@ def test_a_run_whose_tasks_people_end_and_hurry_ends_as_its_log_says(seed: int) 
 def test_slots_are_never_exceeded(seed: int) -> None:
     flow = random_flow(seed)
     world = World(flow, Random(seed), Weather(failure=0.1, our_fault=0.05))
-    most = {True: 0, False: 0}
-    running: dict[int, bool] = {}
+    most: dict[Pool, int] = {}
+    running: dict[int, Pool] = {}
     world.run()
     for event in world.log:
         limits = getattr(event, "limits", None)
         if limits is not None:
-            most = {True: limits.async_slots, False: limits.slots}
+            most = {
+                Pool.PROCESS: limits.slots,
+                Pool.ASYNC: limits.async_slots,
+                Pool.REMOTE: limits.remote_slots,
+            }
         if isinstance(event, AttemptLaunched):
-            is_async = running[event.task] = flow.graph.steps[world.keys[event.task][0]].is_async
-            assert list(running.values()).count(is_async) <= most[is_async]
+            pool = running[event.task] = flow.graph.steps[world.keys[event.task][0]].pool
+            assert list(running.values()).count(pool) <= most[pool]
         elif type(event).__name__ in ("AttemptSucceeded", "AttemptFailed", "AttemptLost", "AttemptCancelled"):
             running.pop(event.task, None)  # type: ignore[union-attr]
 

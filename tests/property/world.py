@@ -11,6 +11,7 @@ from random import Random
 from asyncflow.machine.commands import Command, Launch, Stop
 from asyncflow.machine.decide import outstanding, step_all
 from asyncflow.machine.events import (
+    AttemptFailed,
     AttemptSucceeded,
     DriverChanged,
     Event,
@@ -24,6 +25,7 @@ from asyncflow.machine.events import (
 )
 from asyncflow.machine.evolve import fold
 from asyncflow.machine.facts import (
+    AttemptAdopted,
     CancelRequested,
     DriverStarted,
     Fact,
@@ -35,13 +37,15 @@ from asyncflow.machine.facts import (
     TaskStopRequested,
     TimerFired,
     WorkerLost,
+    WorkerPending,
     WorkerReported,
     WorkerStarted,
 )
 from asyncflow.machine.graph import Transition
 from asyncflow.machine.ids import Attempt, ManifestKey
 from asyncflow.machine.invariants import check_invariants
-from asyncflow.machine.outcome import ErrorInfo, Failed, Succeeded
+from asyncflow.machine.outcome import OUT_OF_MEMORY, ErrorInfo, Failed, Succeeded
+from asyncflow.machine.rules.failure import LOST
 from asyncflow.machine.rules.permits import permits_held, permits_spare, permits_wanted
 from asyncflow.machine.rules.timers import next_wake
 from asyncflow.machine.state import CloneKey, CloneSource, RunState
@@ -103,6 +107,8 @@ class World:
         limits = Limits(
             slots=self.random.randint(3, 6),
             async_slots=self.random.randint(3, 6),
+            remote_slots=self.random.randint(3, 6),
+            most_losses=self.random.choice((2, 100)) if self.weather.failure else 100,
             keep_going=self.keep_going,
             failure_grace_s=3.0,
             cpu=self.random.choice((None, 8.0)),
@@ -127,6 +133,7 @@ class World:
             limits = self.state.limits._replace(
                 slots=self.random.randint(2, 8),
                 async_slots=self.random.randint(2, 8),
+                remote_slots=self.random.randint(2, 8),
                 cpu=self.random.choice((None, 2.0, 3.0, 5.0, 9.0)),
             )
             self.tell(LimitsRequested(at=self.now, limits=limits))
@@ -182,6 +189,8 @@ class World:
         """An attempt in flight starts, or ends."""
         self.now += self.random.random()
         task = self.state.tasks[attempt.task]
+        if not task.is_started and self._is_remote(attempt) and self.random.random() < 0.3:
+            return [WorkerPending(at=self.now, attempt=attempt, why="no node")]
         if not task.is_started and self.random.random() < 0.7:
             return [WorkerStarted(at=self.now, attempt=attempt, where="w", pid=attempt.task)]
         launch = self.in_flight.pop(attempt)
@@ -196,7 +205,16 @@ class World:
             return WorkerLost(at=self.now, attempt=attempt, reason="zygote died", is_our_fault=True)
         if launch.fallback is None:
             if draw() < weather.loss:
-                return WorkerLost(at=self.now, attempt=attempt, reason="killed", exit_code=-9)
+                kind = OUT_OF_MEMORY if draw() < 0.5 else LOST
+                is_retryable = draw() < 0.9
+                return WorkerLost(
+                    at=self.now,
+                    attempt=attempt,
+                    reason="killed",
+                    exit_code=-9,
+                    kind=kind,
+                    is_retryable=is_retryable,
+                )
             if draw() < weather.failure and not launch.catches:
                 error = ErrorInfo("ValueError", "bad", is_retryable=draw() < 0.9)
                 return WorkerReported(at=self.now, attempt=attempt, outcome=Failed(error=error))
@@ -236,6 +254,9 @@ class World:
         assert known <= set(in_flight)
         facts: list[Fact] = []
         for attempt in in_flight:
+            if self._is_remote(attempt) and self.random.random() < 0.5:
+                facts.append(AttemptAdopted(at=self.now, attempt=attempt))
+                continue
             launch = self.in_flight.pop(attempt)
             if self.random.random() < 0.5:
                 facts.append(self.end_of(attempt, launch))
@@ -244,6 +265,10 @@ class World:
                     WorkerLost(at=self.now, attempt=attempt, reason="its driver died", is_our_fault=True)
                 )
         self.tell(DriverStarted(at=self.now, host="h", pid=2, limits=state.limits), *facts)
+
+    def _is_remote(self, attempt: Attempt) -> bool:
+        """Tell whether an attempt is a job on another platform, which outlives its driver."""
+        return self.flow.graph.steps[self.state.tasks[attempt.task].step].is_remote
 
     def tell(self, *facts: Fact) -> None:
         """One turn: tell the machine, keep the log, do as it asks, check the laws."""
@@ -271,6 +296,7 @@ class World:
             return
         assert command.attempt not in self.in_flight, f"{command.attempt} is launched twice"
         assert command.attempt not in {launch.attempt for launch in self.launches[-50:]}
+        self._check_memory(command)
         self.in_flight[command.attempt] = command
         self._use_permits(command)
         self.launches.append(command)
@@ -278,6 +304,17 @@ class World:
         self.keys[command.attempt.task] = key
         if self.flow.graph.steps[command.step].closes is not None:
             self.inputs[key] = list(command.inputs)
+
+    def _check_memory(self, launch: Launch) -> None:
+        """See that memory grows with each time that a task ran out of it, and with nothing else."""
+        policy = self.flow.graph.steps[launch.step].retry
+        ran_out = sum(
+            isinstance(event, AttemptFailed)
+            and event.task == launch.attempt.task
+            and event.error.type == OUT_OF_MEMORY
+            for event in self.log
+        )
+        assert launch.memory_factor == policy.memory_factor**ran_out, f"{launch} after {ran_out}"
 
     def _note(self, event: Event) -> None:
         assert not any(isinstance(last, RunFinished) for last in self.log[-1:]) or isinstance(

@@ -1,7 +1,8 @@
 """The behaviours (P0: every user's, P1: most teams'), each with what asyncflow does and the tests that show it.
 
 `rows.txt` has them, one a line: priority | behaviour | verdict | evidence | note. The verdict is `yes`, `better`,
-`differs`, `missing` or `cloud` (of no use on one machine, and missing); evidence is `file:name of the test` or `diff:case of the differential tests`, with commas.
+`differs`, `missing` or `cloud` (of no use on one machine, and missing); evidence is `file:name of the test` or
+`diff:case of the differential tests`, with commas.
 """
 
 from __future__ import annotations

@@ -96,9 +96,9 @@ class RemoteLogs:
             await self._take([(log_key(self._run, key), key) for key in keys if not log.has(key.piece)])
         if self._logs.pop(attempt, None) is None:
             return
-        self._give(attempt, log.rest())
+        self._give(attempt, log, log.rest())
         if left is not None and left.log:
-            self._give(attempt, log.write(left.log))
+            self._give(attempt, log, log.write(left.log))
 
     async def _take(self, pieces: Sequence[tuple[str, LogKey]]) -> None:
         limiter = anyio.CapacityLimiter(_AT_ONCE)
@@ -108,16 +108,16 @@ class RemoteLogs:
                 received = await self._objects.get(key)
             log = self._logs.get(Attempt(of.task, of.attempt))
             if received is not None and log is not None:
-                self._give(Attempt(of.task, of.attempt), log.add(of.piece, received.data))
+                self._give(Attempt(of.task, of.attempt), log, log.add(of.piece, received.data))
 
         async with anyio.create_task_group() as group:
             for key, of in pieces:
                 group.start_soon(read, key, of)
         await self._sink.wait_ready()
 
-    def _give(self, attempt: Attempt, data: bytes) -> None:
+    def _give(self, attempt: Attempt, log: _Log, data: bytes) -> None:
         """Show lines as they stand in the log."""
-        for line in parse(data.splitlines(keepends=True)):
+        for line in parse(log.lines_of(data)):
             self._sink.lines(attempt, line.stream, line.text + b"\n")
 
 
@@ -131,6 +131,13 @@ class _Log:
         self._bytes_known = _size(path)
         """What an earlier driver has written of it: the same bytes come again and are skipped."""
         self._bytes_seen = 0
+        self._begun = b""
+        """The beginning of a line of which the rest is in the next piece."""
+
+    def lines_of(self, data: bytes) -> list[bytes]:
+        """Return the lines that end in what was written; a piece may end within one. Only a newline ends a line."""
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        return lines
 
     def has(self, piece: int) -> bool:
         """Tell whether a piece was added."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from asyncflow_slurm import Slurm, slurm
 from asyncflow_slurm.identity import LONGEST_LIST, Identity, listed
@@ -20,7 +22,7 @@ from asyncflow.machine.ids import Attempt
 SMALL = Size()
 
 
-def job(task: int = 1, *, number: int = 0, index: int = 0, size: Size = SMALL, **options: object) -> Job:
+def job(task: int = 1, *, number: int = 0, index: int = 0, size: Size = SMALL, **options: Any) -> Job:
     made = Slurm(**options)
     return Job(
         name=f"af-0123abcd-7-{task}-{number}",
@@ -76,7 +78,7 @@ def test_with_knows_the_decorator_by_its_entry_point() -> None:
         ({"extra": 5}, "flags of sbatch"),
     ],
 )
-def test_what_makes_no_sense_is_refused(options: dict[str, object], complaint: str) -> None:
+def test_what_makes_no_sense_is_refused(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(DecoratorAttributeError, match="@slurm has") as told:
         Slurm(**options)
     assert complaint in told.value.message

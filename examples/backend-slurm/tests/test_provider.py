@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asyncflow_slurm import Slurm
@@ -22,7 +23,7 @@ CONTEXT = PlatformContext(owner="0123abcd", run=1, user="me")
 SMALL = Size()
 
 
-def asking(size: Size = SMALL, **options: object) -> PlatformContext:
+def asking(size: Size = SMALL, **options: Any) -> PlatformContext:
     request = StepRequest(step="train", options=Slurm(**options).attributes(), size=size)
     return replace(CONTEXT, steps=(request,))
 

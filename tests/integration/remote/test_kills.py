@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from tests.integration.remote.kills import kill_a_scheduler
-from tests.integration.remote.machines import Cluster
+from tests.integration.remote.machines import Cluster, until
 
 pytestmark = pytest.mark.slow
 
@@ -29,3 +32,28 @@ def test_the_same_machine_takes_jobs_over_that_had_not_all_been_asked_for(cluste
 
     assert told.problems == []
     assert told.in_flight >= 1
+
+
+def test_a_driver_that_was_thought_dead_leaves_its_jobs_to_the_next(cluster: Cluster) -> None:
+    """It is stopped for so long that another machine takes over, and then goes on."""
+    first = cluster.machine("first")
+    asleep = first.start("run", first.flow("wide"), "--width", "3", "--with", "process")
+    until(lambda: len(cluster.journal()) == 3, "its jobs run")
+    os.kill(asleep.pid, signal.SIGSTOP)
+    try:
+        cluster.let_lease_age(1)
+        second, pieces = cluster.machine("second"), len(cluster.objects("/stream/"))
+        going_on = second.start("resume", "1", "--file", second.flow("wide"))
+        until(lambda: len(cluster.objects("/stream/")) > pieces, "the run was taken over")
+    finally:
+        os.kill(asleep.pid, signal.SIGCONT)
+    lost = first.end_of(asleep)
+    cluster.open("all")
+    ended = second.end_of(going_on)
+
+    assert lost.code not in (0, 70), lost.stderr
+    assert "Traceback" not in lost.stderr
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert sorted(cluster.journal()) == ["work 0 0", "work 1 0", "work 2 0"]
+    assert len(cluster.job_directories()) == 6
+    assert second.artifact("WideFlow/1/end/6", "total") == 5

@@ -26,7 +26,7 @@ def test_what_ran_on_one_machine_is_read_on_another(cluster: Cluster) -> None:
     assert there.artifact("SmallFlow/1/join/5", "total") == 12
     assert there.artifact("SmallFlow/1/start/1", "large") == list(range(100_000))
     assert there.digests(1) == here.digests(1)
-    assert len(there.digests(1)) > 5
+    assert len(there.digests(1)) == 5
 
 
 def test_a_run_is_seen_elsewhere_while_it_goes_on(cluster: Cluster) -> None:

@@ -98,8 +98,18 @@ def _bare_python() -> Path:
     return folder
 
 
+_at_end: list[str] = []
+
+
+def remove_at_end(folder: str) -> None:
+    """Let a directory go with this process."""
+    _at_end.append(folder)
+
+
 def tidy() -> None:
     """Remove what was made for all jobs of this process."""
+    for folder in _at_end:
+        shutil.rmtree(folder, ignore_errors=True)
     if _bare_python.cache_info().currsize:
         shutil.rmtree(_bare_python(), ignore_errors=True)
 
