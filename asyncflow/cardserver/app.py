@@ -16,7 +16,7 @@ from asyncflow.cardserver.feeds import CardFeed, Feeds, RunFeed
 from asyncflow.cardserver.guard import Guard, new_token
 from asyncflow.cardserver.pages import CUSTOM_POLICY, Pages, asset, card_message, policy
 from asyncflow.cardserver.shelf import CardKey, Shelf
-from asyncflow.errors import PlatformError, StoreError
+from asyncflow.errors import PlatformError
 
 __all__ = ["CardServer"]
 
@@ -43,8 +43,9 @@ class CardServer:
         self._shelf = Shelf(home, on_problem)
         self._feeds = Feeds(self._shelf)
         self._token = new_token()
-        self._guard = Guard(self._token)
-        self._pages = Pages(f"/{self._token}", is_fixed=run is not None)
+        custom_token = new_token()
+        self._guard = Guard(self._token, custom_token)
+        self._pages = Pages(f"/{self._token}", f"/{custom_token}", is_fixed=run is not None)
         self.url = ""
         """Where to look, once it serves."""
 
@@ -105,28 +106,19 @@ class CardServer:
     async def _show_runs(self, _request: web.Request) -> web.Response:
         if self._run is not None:
             raise web.HTTPNotFound
-        try:
-            return _page(self._pages.runs(await self._shelf.runs()))
-        except StoreError as error:
-            return _broken(error)
+        return _page(self._pages.runs(await self._shelf.runs()))
 
     async def _show_asset(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         return web.Response(body=asset(name), content_type=_TYPES[name], charset="utf-8")
 
     async def _show_run(self, request: web.Request) -> web.Response:
-        try:
-            feed = await self._run_feed(request)
-        except StoreError as error:
-            return _broken(error)
+        feed = await self._run_feed(request)
         assert feed.list is not None
         return _page(self._pages.run(feed.list, f"events?list={feed.version}"))
 
     async def _show_card(self, request: web.Request) -> web.Response:
-        try:
-            run, card = await self._run_feed(request), await self._card_feed(request)
-        except StoreError as error:
-            return _broken(error)
+        run, card = await self._run_feed(request), await self._card_feed(request)
         assert run.list is not None
         assert card.drawing is not None
         events = f"events?list={run.version}&card={card.version}"
@@ -134,10 +126,7 @@ class CardServer:
         return _page(html, has_frames=has_frame(card.drawing.page.nodes))
 
     async def _show_custom(self, request: web.Request) -> web.Response:
-        try:
-            card = await self._card_feed(request)
-        except StoreError as error:
-            return _broken(error)
+        card = await self._card_feed(request)
         if card.drawing is None or not card.drawing.custom:
             raise web.HTTPNotFound
         html = card.drawing.custom
@@ -271,7 +260,3 @@ def _page(html: str, *, has_frames: bool = False) -> web.Response:
     headers = {"Content-Security-Policy": policy(has_frames=has_frames)}
     text = html.encode("utf-8", "replace")
     return web.Response(body=text, content_type="text/html", charset="utf-8", headers=headers)
-
-
-def _broken(error: StoreError) -> web.Response:
-    return web.Response(text=f"{error.headline}: {error}", status=500)

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from asyncflow.errors import StoreError
+
 __all__ = ["Guard", "new_token"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,10 +35,12 @@ class Guard:
 
     Args:
         token: The first part of every path.
+        custom_token: That of pages which custom cards have made: their scripts can read it, and open nothing by it.
     """
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, custom_token: str) -> None:
         self._token = token
+        self._custom_token = custom_token
         self.hosts: tuple[str, ...] = ()
         """What `Host` may be, known once the port is."""
 
@@ -47,11 +51,14 @@ class Guard:
             self._look_at(request)
             response = await handler(request)
         except web.HTTPException as refused:
-            response = refused
+            _dress(refused)
+            raise
+        except StoreError as error:
+            broken = web.HTTPServiceUnavailable(text=f"{error.headline}: {error}")
+            _dress(broken)
+            raise broken from error
         if not response.prepared:
-            for name, value in _HEADERS.items():
-                response.headers.setdefault(name, value)
-            response.headers.setdefault("Content-Security-Policy", _NOTHING)
+            _dress(response)
         return response
 
     def headers(self) -> dict[str, str]:
@@ -70,5 +77,12 @@ class Guard:
         if is_elsewhere and request.headers.get("Sec-Fetch-Mode") != "navigate":
             raise web.HTTPForbidden
         given = request.match_info.get("token", "")
-        if not hmac.compare_digest(given.encode("utf-8", "replace"), self._token.encode()):
+        wanted = self._custom_token if request.path.endswith("/custom") else self._token
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
             raise web.HTTPNotFound
+
+
+def _dress(response: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Content-Security-Policy", _NOTHING)

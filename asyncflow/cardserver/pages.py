@@ -19,7 +19,7 @@ from asyncflow.cardserver.shelf import MOST_TASKS, CardKey, Drawing, RunList
 from asyncflow.events.rows import RunRow, TaskRow
 from asyncflow.text import visible
 
-__all__ = ["CUSTOM_POLICY", "Pages", "asset", "card_message", "policy"]
+__all__ = ["CUSTOM_POLICY", "Pages", "asset", "card_message", "policy", "sections"]
 
 _HERE = os.path.dirname(__file__)
 CUSTOM_POLICY = (
@@ -79,11 +79,13 @@ class Pages:
 
     Args:
         base: The beginning of every path: `/TOKEN`.
+        custom_base: That of pages which custom cards have made.
         is_fixed: One run is served, not all.
     """
 
-    def __init__(self, base: str, *, is_fixed: bool) -> None:
+    def __init__(self, base: str, custom_base: str, *, is_fixed: bool) -> None:
         self._base = base
+        self._custom_base = custom_base
         self._is_fixed = is_fixed
         self._macros: Any = _environment().get_template("board.html.j2").module
 
@@ -105,7 +107,7 @@ class Pages:
         """Return the page of a card."""
         parts = _sections(drawing)
         if drawing.custom:
-            parts = [Markup('<iframe class="whole" src="custom" title="made by a custom card"></iframe>')]
+            parts = [Markup(self._macros.frame(self._custom_base, key))]
         if len(drawing.names) > 1:
             parts.insert(0, Markup(self._macros.cards(self._base, key, drawing.names)))
         return self._document(drawing.page, Markup("\n").join(parts), self._board(found, key.task, events))

@@ -220,7 +220,11 @@ def _bars(drawing: Drawing, ink: Ink, width: int) -> RenderableType:
     rows.sort(key=lambda row: list(drawing.x_names).index(row[0]))
     many = len(drawing.series) > 1
     shown = rows[:_MOST_BARS]
-    names = [words.clean(name) for name, _, _ in shown]
+    tells_series = many and not ink.has_colours  # else by colour
+    names = [
+        words.clean(f"{name} {drawing.series[number].name}" if tells_series else name)
+        for name, _, number in shown
+    ]
     told = [number_text(value) for _, value, _ in shown]
     label = min(max(map(cell_len, names), default=1), width // 3)
     room = max(4, width - label - max(map(len, told), default=1) - 2)
@@ -235,7 +239,7 @@ def _bars(drawing: Drawing, ink: Ink, width: int) -> RenderableType:
         parts.append(line.append(f" {text}", ink.style("text")))
     if len(rows) > len(shown):
         parts.append(words.note(f"{ink.glyphs.ellipsis} the first {len(shown)} of {len(rows):,} bars", ink))
-    if many:
+    if many and not tells_series:
         parts.append(_legend(drawing, ink, [""] * len(drawing.series)))
     return Group(*parts)
 

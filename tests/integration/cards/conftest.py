@@ -51,9 +51,9 @@ class Looking:
         assert asked == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, without a screen."""
+    """Chromium, without a screen. Modules that use it have no async tests: Playwright runs a loop in their thread."""
     program = needed.require("chromium")["CHROMIUM"]
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(

@@ -176,6 +176,15 @@ def test_a_page_made_by_a_custom_card_runs_alone_and_reaches_nothing(looking: Op
         assert "alone" in text
         assert look.page.title() != "REACHED"
 
+        # Its address opens itself, and nothing else of the server's.
+        own = look.page.locator("iframe.whole").get_attribute("src")
+        assert own is not None
+        token = own.split("/")[1]
+        assert token != server.base.split("/")[3]
+        assert ask(server.url, own) == 200
+        assert ask(server.url, own.removesuffix("custom")) == 404
+        assert ask(server.url, f"/{token}/live.js") == 404
+
 
 def test_a_notebook_shows_a_card_in_a_frame_of_its_own(looking: Opened, home: Path, tmp_path: Path) -> None:
     code = (
