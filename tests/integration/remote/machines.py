@@ -84,6 +84,16 @@ class Machine:
         )
         return json.loads(self.python(code))
 
+    def errors(self, run: int, task: int) -> list[str]:
+        """Return how the attempts of a task ended, as they are recorded."""
+        code = (
+            "import json; from asyncflow.client.reading import open_log\n"
+            "from asyncflow.store.home import find_home\n"
+            "with open_log(find_home()) as log:\n"
+            f"    print(json.dumps([repr(one) for one in log.attempts({run}, {task})]))"
+        )
+        return list(json.loads(self.python(code)))
+
     def digests(self, run: int) -> dict[str, list[str]]:
         """Return the digests of all artifacts of a run by `step/name`, sorted: tasks have numbers as they come."""
         code = (

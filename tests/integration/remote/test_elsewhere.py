@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from tests.integration.remote.machines import Cluster, Machine, until
@@ -97,3 +100,43 @@ def test_a_failed_run_is_resumed_with_its_jobs_results(place: Cluster) -> None:
     assert place.journal().count("first begins") == 1
     assert len(place.job_directories()) == 3 + 2
     assert machine.artifact("GatedFlow/2/second/3", "two") == 2
+
+
+def test_a_job_that_is_terminated_says_so_and_is_tried_again(beside: Cluster) -> None:
+    machine = beside.machine("a")
+    running = machine.start(
+        "run", machine.flow("gated"), "--with", "process", "--with", "retry:times=1,minutes_between_retries=0"
+    )
+    beside.wait_journal("first begins")
+    (job,) = beside.living_jobs()
+
+    os.killpg(int((job / "group").read_text()), signal.SIGTERM)
+    beside.wait_journal("first begins", 2)
+    beside.open("first")
+    beside.open("second")
+    ended = machine.end_of(running)
+
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert len(beside.job_directories()) == 5
+    printed = machine.ok("logs", "1/first", "--attempt", "0")
+    assert "first prints" in printed
+    assert "TaskStopped" in machine.errors(1, 2)[0]
+
+
+def test_a_flow_that_workers_cannot_import_fails_with_the_reason(beside: Cluster) -> None:
+    machine = beside.machine("a")
+    path = machine.place.root / machine.flow("small")
+    guard = f"if not os.path.exists({str(machine.place.root / 'here')!r}):\n    import no_such_module\n"
+    path.write_text(path.read_text().replace("import os\n", f"import os\n{guard}", 1))
+    (machine.place.root / "here").touch()
+    running = machine.start("run", "small.py", "--with", "process", "--with", "retry:times=3")
+    until(
+        lambda: beside.job_directories() or (machine.place.root / ".asyncflow" / "shared" / "runs").exists(),
+        "it runs",
+    )
+    (machine.place.root / "here").unlink()
+
+    ended = machine.end_of(running)
+
+    assert ended.code == 1, ended.stdout + ended.stderr
+    assert "no_such_module" in ended.stdout + ended.stderr

@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
+from tests.chaos.processes import wait_until_gone
 from tests.integration.remote.kills import kill_a_scheduler
-from tests.integration.remote.machines import Cluster, until
+from tests.integration.remote.machines import Cluster, kill, until
 
 pytestmark = pytest.mark.slow
 
@@ -57,3 +58,23 @@ def test_a_driver_that_was_thought_dead_leaves_its_jobs_to_the_next(cluster: Clu
     assert sorted(cluster.journal()) == ["work 0 0", "work 1 0", "work 2 0"]
     assert len(cluster.job_directories()) == 6
     assert second.artifact("WideFlow/1/end/6", "total") == 5
+
+
+def test_jobs_of_a_run_that_nobody_goes_on_with_are_reaped(beside: Cluster) -> None:
+    machine = beside.machine("a")
+    running = machine.start("run", machine.flow("wide"), "--width", "3", "--with", "process")
+    until(lambda: len(beside.journal()) == 3, "its jobs run")
+    while_it_runs = machine.run("reap", "--backend", "process", "--all")
+    kill(running)
+
+    at_once = machine.run("reap", "--backend", "process")
+    shown = machine.run("reap", "--backend", "process", "--all", "--dry-run")
+    left = len(beside.living_jobs())
+    reaped = machine.run("reap", "--backend", "process", "--all")
+
+    assert "No orphans" in while_it_runs.stderr
+    assert "No orphans" in at_once.stderr, "the run may yet be gone on with"
+    assert "the run is interrupted" in shown.stdout
+    assert left == 3
+    assert "Removed" in reaped.stderr
+    assert wait_until_gone(beside.mark, 15) == []
