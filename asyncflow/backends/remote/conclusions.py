@@ -3,7 +3,8 @@
 | result in the store      | the platform says            | the machine is told                                   |
 |--------------------------|------------------------------|-------------------------------------------------------|
 | a manifest               | anything                     | what the manifest says                                |
-| a manifest, terminated   | evicted, spot, lost          | lost through no fault of the step                     |
+| a failure, terminated    | evicted, spot, lost          | lost through no fault of the step                     |
+| a failure, terminated    | another reason of its own    | lost, for that reason                                 |
 | no manifest, a reason    | anything less certain        | lost, for that reason                                 |
 | none                     | a reason of its own          | lost, for that reason                                 |
 | none                     | nothing: it knows of no job  | lost through no fault of the step                     |
@@ -77,9 +78,9 @@ def _reported(
     attempt: Attempt, left: Left, end: End | None, *, at: float, platform: str
 ) -> WorkerReported | WorkerLost:
     outcome = _outcome(left)
-    was_taken = end is not None and end.reason.is_our_fault
-    if isinstance(outcome, Failed) and left.reason == TERMINATED and was_taken and end is not None:
-        return _lost(attempt, end, at=at, platform=platform)
+    if isinstance(outcome, Failed) and left.reason == TERMINATED and end is not None:
+        if end.reason.is_our_fault or (_says_more(end) and end.message):
+            return _lost(attempt, end, at=at, platform=platform)
     return WorkerReported(at=at, attempt=attempt, outcome=outcome)
 
 
