@@ -78,9 +78,9 @@ def _reported(
     attempt: Attempt, left: Left, end: End | None, *, at: float, platform: str
 ) -> WorkerReported | WorkerLost:
     outcome = _outcome(left)
-    if isinstance(outcome, Failed) and left.reason == TERMINATED and end is not None:
-        if end.reason.is_our_fault or (_says_more(end) and end.message):
-            return _lost(attempt, end, at=at, platform=platform)
+    was_terminated = isinstance(outcome, Failed) and left.reason == TERMINATED
+    if was_terminated and end is not None and _says_why(end):
+        return _lost(attempt, end, at=at, platform=platform)
     return WorkerReported(at=at, attempt=attempt, outcome=outcome)
 
 
@@ -89,6 +89,11 @@ def _outcome(left: Left) -> Outcome:
         return outcome_of(decode_manifest(left.manifest))
     except ValueError as error:
         raise StoreError(f"What an attempt left is damaged: {error}") from error
+
+
+def _says_why(end: End) -> bool:
+    """Tell whether the platform says why it terminated an attempt."""
+    return end.reason.is_our_fault or (_says_more(end) and bool(end.message))
 
 
 def _says_more(end: End | None) -> bool:
