@@ -48,9 +48,8 @@ def seen_member(
     member.is_known = member.is_known or has_stream
     metadata = metadata_of(job, place, found, region=region)
     end = _end(job, member, found) if phase is Phase.ENDED else None
-    return JobSeen(
-        attempt=member.attempt, phase=phase, where=job.child_id(place), note=note, end=end, metadata=metadata
-    )
+    where = job.child_id(place) if end is None or _has_run(found, end) else ""
+    return JobSeen(attempt=member.attempt, phase=phase, where=where, note=note, end=end, metadata=metadata)
 
 
 def ended_without_trace(job: Tracked, place: int, message: str) -> JobSeen:
@@ -97,6 +96,11 @@ def _stream(found: Mapping[str, Any]) -> str | None:  # Any: as above
 
 def _end(job: Tracked, member: Member, found: Mapping[str, Any]) -> End:  # Any: as above
     return end_of(found, is_spot=job.queue.is_spot, stopped_by_us=member.is_stopped)
+
+
+def _has_run(found: Mapping[str, Any], end: End) -> bool:  # Any: as above
+    """Tell whether a job that has ended had begun: one that was ended before has no place."""
+    return end.reason is EndReason.SUCCEEDED or end.exit_code is not None or bool(found.get("startedAt"))
 
 
 def _note(found: Mapping[str, Any], waiting: str) -> str:  # Any: as above

@@ -3,7 +3,8 @@
 | result in the store      | the platform says            | the machine is told                                   |
 |--------------------------|------------------------------|-------------------------------------------------------|
 | a manifest               | anything                     | what the manifest says                                |
-| a manifest, terminated   | evicted, spot, lost          | lost through no fault of the step                     |
+| a failure, terminated    | evicted, spot, lost          | lost through no fault of the step                     |
+| a failure, terminated    | another reason of its own    | lost, for that reason                                 |
 | no manifest, a reason    | anything less certain        | lost, for that reason                                 |
 | none                     | a reason of its own          | lost, for that reason                                 |
 | none                     | nothing: it knows of no job  | lost through no fault of the step                     |
@@ -77,8 +78,8 @@ def _reported(
     attempt: Attempt, left: Left, end: End | None, *, at: float, platform: str
 ) -> WorkerReported | WorkerLost:
     outcome = _outcome(left)
-    was_taken = end is not None and end.reason.is_our_fault
-    if isinstance(outcome, Failed) and left.reason == TERMINATED and was_taken and end is not None:
+    was_terminated = isinstance(outcome, Failed) and left.reason == TERMINATED
+    if was_terminated and end is not None and _says_why(end):
         return _lost(attempt, end, at=at, platform=platform)
     return WorkerReported(at=at, attempt=attempt, outcome=outcome)
 
@@ -88,6 +89,11 @@ def _outcome(left: Left) -> Outcome:
         return outcome_of(decode_manifest(left.manifest))
     except ValueError as error:
         raise StoreError(f"What an attempt left is damaged: {error}") from error
+
+
+def _says_why(end: End) -> bool:
+    """Tell whether the platform says why it terminated an attempt."""
+    return end.reason.is_our_fault or (_says_more(end) and bool(end.message))
 
 
 def _says_more(end: End | None) -> bool:

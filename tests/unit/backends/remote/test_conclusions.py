@@ -59,6 +59,17 @@ def test_a_step_that_was_terminated_as_its_place_was_taken_has_no_fault(reason: 
     assert isinstance(concluded(Left(failed, reason=TERMINATED), End(EndReason.STOPPED)), WorkerReported)
 
 
+@pytest.mark.parametrize("reason", [EndReason.STOPPED, EndReason.TIMED_OUT])
+def test_a_step_that_was_terminated_is_told_why_where_the_platform_says_it(reason: EndReason) -> None:
+    told = End(reason, "no more money")
+
+    fact = lost(Left(manifest(is_ok=False), reason=TERMINATED), told)
+
+    assert "no more money" in fact.reason
+    assert not fact.is_our_fault
+    assert isinstance(concluded(Left(manifest(is_ok=False)), told), WorkerReported), "it failed before"
+
+
 @pytest.mark.parametrize("end", [None, End(EndReason.FAILED, exit_code=1), End(EndReason.SUCCEEDED)])
 def test_a_worker_that_knows_why_is_believed_where_the_platform_knows_less(end: End | None) -> None:
     killed = lost(Left(b"", problem="killed by signal 9", reason=KILLED), end)

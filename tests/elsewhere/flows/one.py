@@ -1,0 +1,27 @@
+"""One step that runs as a job and takes two seconds. `MEMORY` is for tests."""
+
+import os
+import time
+
+from asyncflow import FlowSpec, batch, step
+
+
+class One(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.work)
+
+    @batch(memory=int(os.environ.get("MEMORY", "128")))
+    @step
+    def work(self):
+        print("it begins", flush=True)
+        time.sleep(2)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print("it has ended")
+
+
+if __name__ == "__main__":
+    One()
