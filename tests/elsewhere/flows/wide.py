@@ -1,8 +1,10 @@
-"""A wide foreach whose tasks run elsewhere; the rest runs with the scheduler. `WIDTH` and `FOLDER` are for tests."""
+"""A wide foreach whose tasks run elsewhere; the rest runs with the scheduler. `WIDTH`, `FOLDER` and `PLACE` are for tests."""
 
 import os
 
-from asyncflow import FlowSpec, batch, environment, step
+from asyncflow import FlowSpec, batch, environment, kubernetes, step
+
+elsewhere = kubernetes if os.environ.get("PLACE") == "kubernetes" else batch
 
 
 class Wide(FlowSpec):
@@ -11,7 +13,7 @@ class Wide(FlowSpec):
         self.items = list(range(int(os.environ.get("WIDTH", "3"))))
         self.next(self.work, foreach="items")
 
-    @batch(memory=128)
+    @elsewhere(memory=128)
     @environment(vars={"FOLDER": os.environ.get("FOLDER", "")})
     @step
     def work(self):
