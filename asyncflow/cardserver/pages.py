@@ -19,7 +19,7 @@ from asyncflow.cardserver.shelf import MOST_TASKS, CardKey, Drawing, RunList
 from asyncflow.events.rows import RunRow, TaskRow
 from asyncflow.text import visible
 
-__all__ = ["CUSTOM_POLICY", "Pages", "asset", "card_message", "policy", "sections"]
+__all__ = ["CUSTOM_POLICY", "Pages", "asset", "card_message", "policy"]
 
 _HERE = os.path.dirname(__file__)
 CUSTOM_POLICY = (
