@@ -11,6 +11,7 @@ Needs a Chromium (CHROMIUM, else the one in PATH) and Playwright. 60 s and 2 pai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -148,12 +149,17 @@ async def _dashboard(run: subprocess.Popen[bytes]) -> list[float]:
 async def _memory(
     run: subprocess.Popen[bytes], server: int, seconds: float
 ) -> dict[str, tuple[float, float]]:
-    """Return MB of task and server, after a third of the time and near its end."""
+    """Return MB of task and server: after a third of the time, and at the end."""
     await asyncio.sleep(seconds / 3)
     processes: dict[str, Any] = {"task": _task_of(run.pid), "card server": psutil.Process(server)}
     first = {name: _mb(process) for name, process in processes.items()}
-    await asyncio.sleep(seconds * 2 / 3 - 4)
-    return {name: (first[name], _mb(process)) for name, process in processes.items()}
+    last = dict(first)
+    while run.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for name, process in processes.items():
+                last[name] = _mb(process)
+        await asyncio.sleep(1)
+    return {name: (first[name], last[name]) for name in processes}
 
 
 def _task_of(pid: int) -> psutil.Process:

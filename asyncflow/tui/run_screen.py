@@ -207,9 +207,9 @@ class RunScreen(Screen[None]):
         lease = await self.app.desk.ask(lambda browser: browser.lease(self.model.run))
         if lease is not None:
             groups = groups | {lease.pid}
-        self.query_one(RunHead).usage = await self.app.desk.ask(
-            lambda _: self._meter.sample(groups, time.time())
-        )
+        usage = await self.app.desk.ask(lambda _: self._meter.sample(groups, time.time()))
+        for head in self.query(RunHead):  # none, if the dashboard was left meanwhile
+            head.usage = usage
 
     # Pages from the store --------------------------------------------------------------------------------------
 
