@@ -51,7 +51,7 @@ CASES = {
         "No valid credentials for S3:\n"
         "    {store}/owner could not be read: there are no credentials for {server} (Unable to locate credentials)\n"
         "    Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run `aws configure`.\n",
-        3,
+        1,
         given=NO_KEYS,
     ),
     "keys that AWS does not take": Case(
@@ -59,7 +59,7 @@ CASES = {
         "    Job queue {queue} cannot be looked at: AWS Batch in us-east-1 does not take the credentials "
         "(UnrecognizedClientException: The security token included in the request is invalid.)\n"
         "    Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_PROFILE: they are unknown there, or mistyped.\n",
-        3,
+        1,
         fault=(words.UNKNOWN_KEY, "batch:DescribeJobQueues"),
     ),
     "no region": Case(
@@ -121,7 +121,7 @@ CASES = {
         "(AccessDeniedException: User: arn:aws:iam::123456789012:user/testing is not authorized to perform: "
         "batch:DescribeJobQueues)\n"
         "    See what is missing: asyncflow doctor --backend batch\n",
-        3,
+        1,
         fault=(words.DENIED, "batch:DescribeJobQueues"),
     ),
     "a store that jobs cannot see": Case(
