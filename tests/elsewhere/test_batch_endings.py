@@ -88,8 +88,7 @@ def test_what_a_dead_scheduler_left_is_reaped(batch: Batch, folder: Path, tmp_pa
 def test_a_gang_is_one_job_of_many_nodes(batch: Batch, tmp_path: Path) -> None:
     said = machine_at(tmp_path / "here", batch).run("run", GANG, within_s=100)
 
-    assert "places: [(0, 3, " in said
-    assert "(1, 3, '127.0.0.1'), (2, 3, '127.0.0.1')]" in said
+    assert "places: [(0, 3), (1, 3), (2, 3)]" in said
     [gang] = jobs(batch)
     assert gang["nodeProperties"]["numNodes"] == 3
     assert alive(batch) == []

@@ -1,5 +1,7 @@
 """A gang of three, elsewhere."""
 
+import time
+
 from asyncflow import FlowSpec, batch, current, parallel, step
 
 
@@ -12,7 +14,8 @@ class Gang(FlowSpec):
     @parallel
     @step
     def train(self):
-        self.place = (current.parallel.node_index, current.parallel.num_nodes, current.parallel.main_ip)
+        time.sleep(current.parallel.node_index)  # the first one is ready first
+        self.place = (current.parallel.node_index, current.parallel.num_nodes)
         self.next(self.join)
 
     @step
