@@ -24,7 +24,7 @@ from asyncflow.backends.batch.naming import (
     tags_of,
 )
 from asyncflow.backends.batch.options import Options
-from asyncflow.backends.remote.platform import Job, array_environment, environment_of
+from asyncflow.backends.remote.platform import GANG_SIZE_VARIABLE, Job, array_environment, environment_of
 from asyncflow.machine.ids import Attempt
 from asyncflow.records import record
 
@@ -198,6 +198,7 @@ def _environment(submission: Submission, options: Options) -> dict[str, str]:
             "MF_WORLD_SIZE": str(len(jobs)),
             "MF_PARALLEL_NUM_NODES": str(len(jobs)),
             "MF_CONTROL_INDEX": "0",
+            GANG_SIZE_VARIABLE: str(len(jobs)),
             **environment,
         }
     if options.is_tempdir and options.tmpfs_path is not None:

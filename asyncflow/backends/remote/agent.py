@@ -28,6 +28,7 @@ from asyncflow.backends.local.zygote import Zygote, fork_zygote
 from asyncflow.backends.remote.agent_cards import CardSender
 from asyncflow.backends.remote.agent_log import LogSender
 from asyncflow.backends.remote.conclusions import IMPORT, KILLED, TERMINATED
+from asyncflow.backends.remote.gang_end import others_of, wait_for_results
 from asyncflow.backends.remote.memory import oom_kills
 from asyncflow.backends.remote.platform import ARRAY_VARIABLE, INDEX_VARIABLE
 from asyncflow.backends.remote.scratch import Scratch, open_scratch, split_spec_url
@@ -98,7 +99,12 @@ def _tell(error: AsyncflowError) -> None:
 
 def _work(scratch: Scratch, key: str) -> int:
     clock = _Clock()
-    orders = read_orders(lambda offset, length: clock.read(scratch, key, offset, length), _index())
+    index = _index()
+
+    def read(offset: int, length: int) -> bytes:
+        return clock.read(scratch, key, offset, length)
+
+    orders, others = read_orders(read, index), others_of(read, index)
     run, task = orders.run.run, orders.task
     claim = _identity()
     if not scratch.objects.put_new(claim_key(run, *task.attempt), json.dumps(claim).encode()):
@@ -122,6 +128,8 @@ def _work(scratch: Scratch, key: str) -> int:
     scratch.objects.put_new(result_key(run, *task.attempt), left)
     if cards is not None:
         cards.remove()
+    if ended.is_ok:
+        wait_for_results(scratch.objects, run, others)
     return 0 if ended.is_ok else 1
 
 

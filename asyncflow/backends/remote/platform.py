@@ -16,6 +16,7 @@ from asyncflow.records import field, record
 
 __all__ = [
     "ARRAY_VARIABLE",
+    "GANG_SIZE_VARIABLE",
     "INDEX_VARIABLE",
     "NO_METADATA",
     "End",
@@ -37,6 +38,8 @@ INDEX_VARIABLE = "ASYNCFLOW_SPEC_INDEX"
 """Tells a worker which of the tasks in its spec object is its own, or the first of its array."""
 ARRAY_VARIABLE = "ASYNCFLOW_ARRAY_VARIABLE"
 """Names the variable in which the platform tells an array's job its index; that is added to the first one."""
+GANG_SIZE_VARIABLE = "ASYNCFLOW_GANG_SIZE"
+"""Set where the members of a gang are one job that ends with its first: how many they are. The first one waits."""
 NO_METADATA: Mapping[str, str] = {}
 
 

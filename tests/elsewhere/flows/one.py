@@ -1,4 +1,4 @@
-"""One step that runs as a job and takes two seconds. `MEMORY` is for tests."""
+"""One step that runs as a job and takes two seconds. `CPU` and `MEMORY` are for tests."""
 
 import os
 import time
@@ -11,7 +11,7 @@ class One(FlowSpec):
     def start(self):
         self.next(self.work)
 
-    @batch(memory=int(os.environ.get("MEMORY", "128")))
+    @batch(cpu=int(os.environ.get("CPU", "1")), memory=int(os.environ.get("MEMORY", "128")))
     @step
     def work(self):
         print("it begins", flush=True)
