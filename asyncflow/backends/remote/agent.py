@@ -58,6 +58,8 @@ GRACE_VARIABLE = "ASYNCFLOW_GRACE_S"
 RUNNER_VARIABLE = "ASYNCFLOW_WORKER_ID"
 """What the platform calls this worker, if it tells."""
 _GRACE_S = 25.0
+_TERMINATED_CODE = 128 + signal.SIGTERM
+"""Exit code of a worker that was asked to end and whose attempt did not go well: platforms know it by that."""
 _IDS = (RUNNER_VARIABLE, "METAFLOW_KUBERNETES_POD_NAME", "AWS_BATCH_JOB_ID", "SLURM_JOB_ID")
 
 
@@ -130,7 +132,7 @@ def _work(scratch: Scratch, key: str) -> int:
         cards.remove()
     if ended.is_ok:
         wait_for_results(scratch.objects, run, others)
-    return 0 if ended.is_ok else 1
+    return 0 if ended.is_ok else _TERMINATED_CODE if ended.reason == TERMINATED else 1
 
 
 class _Claimed(PlatformError):

@@ -46,6 +46,8 @@ _SILENT_S = 600.0
 """A job that the platform says is running, and whose worker gives no sign of life for so long, is lost."""
 _SPEC_BYTES = 32 << 20
 """A spec object takes no further attempt once it is longer than that."""
+_MOST_NOTES = 8
+"""So many reasons for waiting are remembered of an attempt."""
 _RESULTS_AT_ONCE = 32
 _CLOSE_S = 30.0
 _LONG_AGO = 0.0
@@ -287,8 +289,8 @@ class RemoteBackend:
             flight.is_started, flight.heard_at = True, self._now()
             metadata = dict(job.metadata)
             return [WorkerStarted(at=self._now(), attempt=job.attempt, where=job.where, metadata=metadata)]
-        if job.phase is Phase.PENDING and job.note and job.note != flight.note and not flight.is_started:
-            flight.note = job.note
+        if job.phase is Phase.PENDING and job.note and job.note not in flight.notes and not flight.is_started:
+            flight.notes = (*flight.notes[-_MOST_NOTES + 1 :], job.note)
             return [WorkerPending(at=self._now(), attempt=job.attempt, why=job.note)]
         return []
 

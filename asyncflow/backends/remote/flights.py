@@ -34,8 +34,8 @@ class Flight:
     """Its job has ended because a worker that came before runs the attempt."""
     is_landing: bool = False
     """Its job has ended, and the store is asked how."""
-    note: str = ""
-    """Why it is pending, as last told."""
+    notes: tuple[str, ...] = ()
+    """Why it is pending, as told: reasons that take turns, such as those of an image, are told once each."""
     heard_at: float = 0.0
     """When its worker gave its last sign of life, seconds since the epoch."""
 
