@@ -70,7 +70,7 @@ async def work(pod: Mapping[str, Any], environment: Mapping[str, str]) -> int:
     if not await asyncio.to_thread(objects.put_new, claim_key(orders.run.run, *attempt), claim):
         return CLAIMED
     gate = Gate(Path(os.environ[GATES]), pod["metadata"]["namespace"])
-    while (admitted := gate.admitted) is not None and (orders.task.index or 0) >= admitted:
+    while (admitted := gate.admitted) is not None and (orders.task.index or 0) >= admitted:  # noqa: ASYNC110 - a test opens it from another process
         await asyncio.sleep(_LOOK_S)
     left = encode_left(Left(manifest=encode_manifest(_manifest(orders))))
     await asyncio.to_thread(objects.put_new, result_key(orders.run.run, *attempt), left)
