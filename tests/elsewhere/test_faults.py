@@ -23,12 +23,12 @@ def _order(fault: str, faults: Faults) -> Fault:
         "response lost": lambda: faults.lose_answer(resources=["pods"], times=3),
         "409": lambda: faults.refuse(409, verbs=["create"], resources=["pods"], times=2),
         "429 storm": lambda: faults.refuse(
-            429, verbs=["create"], resources=["pods"], times=None, seconds=1.5, retry_after_s=1
+            429, verbs=["create"], resources=["pods"], times=6, retry_after_s=1
         ),
-        "500 storm": lambda: faults.refuse(
-            500, verbs=["create"], resources=["pods"], times=None, seconds=1.5
+        "500 storm": lambda: faults.refuse(500, verbs=["create"], resources=["pods"], times=12),
+        "503 storm": lambda: faults.refuse(
+            503, verbs=["create", "list", "watch"], resources=["pods"], times=12
         ),
-        "503 storm": lambda: faults.refuse(503, times=None, seconds=1.5),
     }
     return create[fault]()
 

@@ -220,6 +220,7 @@ def retry(
     max_delay: float | None = None,
     jitter: float = 0.0,
     on: type[BaseException] | str | tuple[type[BaseException] | str, ...] = (),
+    memory: str | float | None = None,
 ) -> Callable[[Method], Method]: ...
 
 
@@ -235,6 +236,7 @@ def retry(method: Any = None, /, **attributes: Any) -> Any:  # Any: the overload
         max_delay: Longest wait, seconds.
         jitter: Share of the wait, 0..1, by which retries of several tasks are spread.
         on: Exception classes (or dotted names) worth a retry; any other failure is final.
+        memory: Factor by which a retry after running out of memory asks for more, such as `"x2"`.
     """
     return decorate(Retry, method, attributes)
 
