@@ -11,11 +11,10 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from asyncflow.backends.remote.platform import ARRAY_VARIABLE, INDEX_VARIABLE
 from asyncflow.backends.remote.scratch import Scratch, open_scratch, split_spec_url
@@ -27,9 +26,6 @@ from asyncflow.worker.attempt import run_attempt
 from tests.services.batch.runners import Call, remove_at_end
 
 RUNS = "function:tests.elsewhere.hands:work"
-"""For AWS Batch."""
-RUNS_PODS = "tests.elsewhere.hands:work_in_pod"
-"""For Kubernetes."""
 _CLAIMED = 77
 _lock = threading.Lock()
 _begun: dict[str, int] = {}
@@ -89,21 +85,6 @@ def work(call: Call) -> int:
     left = Left(manifest=manifest, metadata={"worker": claim["worker"]})
     scratch.objects.put_new(result_key(run, *task.attempt), encode_left(left))
     return 0
-
-
-def work_in_pod(pod: Mapping[str, Any], environment: Mapping[str, str]) -> int:
-    """Run the attempt of a pod; return the exit code."""
-    name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]
-    return work(
-        Call(
-            name=name,
-            image=container["image"],
-            command=container["command"],
-            environment={"AWS_BATCH_JOB_ID": name, **environment},
-            memory_mib=0,
-            vcpus=0,
-        )
-    )
 
 
 def _spec_url(call: Call) -> str:

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from asyncflow.store.s3.keys import claim_key
 from tests.elsewhere.aws import going
-from tests.elsewhere.pods import keys, machine_for, pods
+from tests.elsewhere.pods import Pods, flow
 from tests.services.kube.faults import wait_until
-from tests.services.kube.fixture import Kube
 from tests.services.kube.orders import Trouble
 
-MISHAPS = str(Path(__file__).parent / "flows" / "pod_mishaps.py")
+
+def names(pods: Pods) -> list[str]:
+    """Return what the pods are called that are there."""
+    return [str(pod["metadata"]["name"]) for pod in pods.left()]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_what_happens_to_pods_is_on_the_screen(kube: Kube, aws: str, bucket: str, tmp_path: Path) -> None:
-    faults = kube.faults
+def test_what_happens_to_pods_is_on_the_screen(pods: Pods) -> None:
+    faults = pods.kube.faults
     fates = [
         faults.pod(Trouble.EVICTED, "reclaimed", after_s=1),
         faults.pod(Trouble.OOM_KILLED, "too.big", after_s=1),
         faults.no_image("missing"),
     ]
-    machine = machine_for(tmp_path / "here", kube, aws, bucket)
-    with going(machine, "run", MISHAPS) as run:
-        claim = claim_key(1, 5, 0).removeprefix("runs/")
-        wait_until(lambda: claim in keys(aws, bucket, "1/claims/"), "its worker has begun", 60)
-        (ended,) = [name for name in pods(kube) if "-ended-5-" in name]
-        kube.kubectl("delete", "pod", ended, "--wait=false")
+    machine = pods.machine(ASYNCFLOW_KUBERNETES_SECRETS="aws")
+    with going(machine, "run", flow("pod_mishaps")) as run:
+        claim = f"runs/{claim_key(1, 5, 0)}"
+        wait_until(lambda: claim in pods.keys("/claims/"), "its worker has begun", 60)
+        (ended,) = [name for name in names(pods) if "-ended-5-" in name]
+        pods.kube.kubectl("delete", "pod", ended, "--wait=false")
         said, _ = run.communicate(timeout=160)
 
     assert run.returncode == 0, said
@@ -61,4 +62,4 @@ def test_what_happens_to_pods_is_on_the_screen(kube: Kube, aws: str, bucket: str
         "asyncflow.ImageError",
         "asyncflow.WorkerLost",
     ]
-    assert pods(kube) == [], "nothing lives on"
+    assert names(pods) == [], "nothing lives on"

@@ -28,12 +28,15 @@ DENIED = "denied"
 """403 AccessDenied."""
 EXPIRED = "expired"
 """400 ExpiredToken."""
+NO_BUCKET = "no bucket"
+"""404 NoSuchBucket."""
 
 _ANSWERS = {
     SLOW_DOWN: (503, "SlowDown"),
     BROKEN: (500, "InternalError"),
     DENIED: (403, "AccessDenied"),
     EXPIRED: (400, "ExpiredToken"),
+    NO_BUCKET: (404, "NoSuchBucket"),
 }
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "expect", "keep-alive"}
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+import anyio
 
 from asyncflow.backends.kubernetes.api import Api, Rejected
 from asyncflow.backends.kubernetes.gang import gang_job, gang_service, member_pod, owned_by, with_gang
 from asyncflow.backends.kubernetes.manifest import Manifest, pod_of, pod_shape
 from asyncflow.backends.kubernetes.names import OWNER, RUN, Identity, attempts_of, gang_name, identity_of
 from asyncflow.backends.kubernetes.options import Defaults, PodOptions, resolve
+from asyncflow.backends.kubernetes.pacing import pause_s
 from asyncflow.backends.kubernetes.parts import Json, part, text
 from asyncflow.backends.kubernetes.template import Overlay
 from asyncflow.backends.remote.platform import Job
@@ -22,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 _EXISTS = 409
 _MISSING = 404
 _MOST_SHAPES = 64
+_MOST_CONFLICTS = 6
 
 
 class Foreign(Exception):
@@ -76,11 +81,7 @@ class Asker:
         manifest = member_pod(job, shape) if job.gang is not None else pod_of(job, shape)
         path = pods_path(options.namespace)
         await self._create_service([job], options)
-        found: bytes | None = None
-        try:
-            made = await self._api.create(path, manifest)
-        except Rejected as rejected:
-            made = found = await self._ours(rejected, pods_path(options.namespace, job.name), job)
+        made, found = await self._create_or_find(path, manifest, job)
         if job.gang is not None:
             await self._own_service(job, options, json.loads(made))
         return found
@@ -148,11 +149,35 @@ class Asker:
         except Rejected as rejected:
             _LOG.info("the service of a gang is removed by us only: %s", rejected)
 
-    async def _ours(self, rejected: Rejected, path: str, job: Job) -> bytes:
-        """Return the pod that is there already, if it is the job's."""
-        if rejected.status != _EXISTS:
-            raise rejected
-        found = await self._api.request("GET", path)
+    async def _create_or_find(self, path: str, manifest: Manifest, job: Job) -> tuple[bytes, bytes | None]:
+        """Return the pod, and it again if it was there already.
+
+        A conflict over a pod that is not there is another one (a quota that changes, a pod that is just being
+        removed): it is asked for again. The store sees to it that an attempt is run once.
+        """
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                return await self._api.create(path, manifest), None
+            except Rejected as rejected:
+                if rejected.status != _EXISTS:
+                    raise
+                found = await self._ours(f"{path}/{job.name}", job)
+                if found is not None:
+                    return found, found
+                if tried >= _MOST_CONFLICTS:
+                    raise
+            await anyio.sleep(pause_s(tried, random.random()))
+
+    async def _ours(self, path: str, job: Job) -> bytes | None:
+        """Return the pod that is there already, if it is the job's. None: there is none."""
+        try:
+            found = await self._api.request("GET", path)
+        except Rejected as rejected:
+            if rejected.status == _MISSING:
+                return None
+            raise
         if identity_of(json.loads(found)["metadata"]) != Identity(job.owner, job.run, job.attempt):
             raise Foreign(f"There is a pod {job.name} already, and it is not this run's")
         return found

@@ -8,9 +8,10 @@ from typing import Any
 
 from asyncflow.backends.kubernetes.api import Api, Rejected
 from asyncflow.backends.kubernetes.checks import check_steps, namespace_of, options_of
+from asyncflow.backends.kubernetes.mentioned import Mentioned, is_there, mentioned_by
 from asyncflow.backends.kubernetes.nodes import why_no_node
 from asyncflow.backends.kubernetes.opening import api_of, namespaces_of
-from asyncflow.backends.kubernetes.options import Defaults, PodOptions
+from asyncflow.backends.kubernetes.options import Defaults
 from asyncflow.backends.kubernetes.parts import Json, part, text
 from asyncflow.backends.kubernetes.permissions import GANGS, PODS, missing_permissions
 from asyncflow.backends.remote.provider import Finding, PlatformContext
@@ -82,13 +83,13 @@ async def _look_at_steps(
     api: Api, context: PlatformContext, defaults: Defaults, default: str
 ) -> AsyncGenerator[Finding]:
     nodes = await _items(api, "/api/v1/nodes", otherwise=None) if context.steps else None
-    seen: dict[tuple[str, str], None] = {}
+    seen: set[Mentioned] = set()
     for step in context.steps:
         options = options_of(step, defaults, default)
-        for kind, name in _named(options):
-            if (f"{options.namespace}/{kind}", name) not in seen:
-                seen[(f"{options.namespace}/{kind}", name)] = None
-                yield await _see_named(api, options.namespace, kind, name)
+        for one in mentioned_by(options):
+            if one not in seen:
+                seen.add(one)
+                yield await _exists(api, one.path, one.kind, one.name, hint=one.hint)
         if nodes is not None:
             why = why_no_node(options, nodes)
             told = f"step {step.step}: {why}" if why else f"step {step.step} fits a node"
@@ -96,36 +97,15 @@ async def _look_at_steps(
             yield Finding("nodes", not why, told, hint)
 
 
-_KINDS = {
-    "service account": ("serviceaccounts", "kubectl create serviceaccount {}"),
-    "secret": ("secrets", "kubectl create secret generic {} --from-literal=NAME=value"),
-    "image pull secret": ("secrets", "kubectl create secret docker-registry {}"),
-    "volume claim": ("persistentvolumeclaims", "kubectl get pvc shows what there is ({} is not)"),
-}
-
-
-def _named(options: PodOptions) -> list[tuple[str, str]]:
-    """Return what a step's pods need to be there, as kind and name."""
-    named = [("service account", options.service_account)] if options.service_account else []
-    named += [("secret", name) for name in options.secrets]
-    named += [("image pull secret", name) for name in options.image_pull_secrets]
-    return named + [("volume claim", name) for name in options.claims]
-
-
-async def _see_named(api: Api, namespace: str, kind: str, name: str) -> Finding:
-    resource, hint = _KINDS[kind]
-    path = f"/api/v1/namespaces/{namespace}/{resource}/{name}"
-    return await _exists(api, path, kind, name, hint=f"{hint.format(name)} -n {namespace}")
-
-
 async def _exists(api: Api, path: str, kind: str, name: str, *, hint: str) -> Finding:
-    try:
-        await api.get(path)
-    except Rejected as rejected:
-        if rejected.status == 404:
-            return Finding(kind, False, f"there is no {kind} {name}", hint)
+    found = await is_there(api, path)
+    if found is None:
         return Finding(kind, True, f"{name} may not be looked at, so it is taken to be there")
-    return Finding(kind, True, f"{name} is there")
+    return (
+        Finding(kind, True, f"{name} is there")
+        if found
+        else Finding(kind, False, f"there is no {kind} {name}", hint)
+    )
 
 
 async def _items(api: Api, path: str, otherwise: Any = ()) -> Any:  # Any: JSON; None: not allowed

@@ -14,6 +14,7 @@ from asyncflow.backends.kubernetes.asking import Asker
 from asyncflow.backends.kubernetes.checks import namespace_of, options_of, overlay_of
 from asyncflow.backends.kubernetes.connecting import Access
 from asyncflow.backends.kubernetes.errors import BadConnection, BadOption, ClusterError, Unauthorized
+from asyncflow.backends.kubernetes.mentioned import see_mentioned
 from asyncflow.backends.kubernetes.options import Defaults
 from asyncflow.backends.kubernetes.permissions import PODS, missing_permissions
 from asyncflow.backends.kubernetes.platform import KubernetesPlatform, Timing
@@ -62,6 +63,15 @@ def namespaces_of(context: PlatformContext, defaults: Defaults, default: str) ->
     return list(dict.fromkeys(named)) or [default]
 
 
+def _timing(defaults: Defaults) -> Timing:
+    start_s = float(defaults.start_limit_s)
+    return Timing(
+        limits=Limits(pending_s=float(defaults.pending_limit_s), image_s=start_s, configuration_s=start_s),
+        silence_s=float(defaults.silence_s),
+        outage_s=float(defaults.outage_s),
+    )
+
+
 @asynccontextmanager
 async def open_platform(
     context: PlatformContext, timing: Timing | None = None
@@ -77,10 +87,12 @@ async def open_platform(
     async with api_of(context) as api:
         namespace = namespace_of(context.settings, defaults, api.loaded.namespace)
         namespaces = namespaces_of(context, defaults, namespace)
-        timing = timing or Timing(limits=Limits(pending_s=float(defaults.pending_limit_s)))
+        timing = timing or _timing(defaults)
         version = await _version(api, timing.open_s)
         for one in namespaces:
             await _see(api, one, timing.open_s)
+        asked = [(step, options_of(step, defaults, namespace)) for step in context.steps]
+        await see_mentioned(api, asked, patience_s=timing.open_s)
         asker = Asker(api, defaults=defaults, namespace=namespace, overlay=overlay)
         try:
             async with anyio.create_task_group() as group:
@@ -158,7 +170,8 @@ async def _see(api: Api, namespace: str, patience_s: float) -> None:
         if rejected.status == 404:
             raise BadConnection(
                 f"There is no namespace {namespace} on {api.server}",
-                hint=f"Make it (kubectl create namespace {namespace}), or choose another one with --namespace.",
+                hint=f"Make it (kubectl create namespace {namespace}), or choose another one: "
+                "@kubernetes(namespace=...), ASYNCFLOW_KUBERNETES_NAMESPACE.",
             ) from rejected
         _LOG.debug("the namespace %s may not be looked at: %s", namespace, rejected)
     missing = await missing_permissions(api, namespace, PODS, patience_s=patience_s)

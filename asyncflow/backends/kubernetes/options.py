@@ -27,6 +27,7 @@ __all__ = ["DAY_S", "Defaults", "PodOptions", "Reader", "resolve"]
 
 DAY_S = 86400
 _RUNTIME_LIMIT_S = 5 * DAY_S
+_START_LIMIT_S, _SILENCE_S, _OUTAGE_S = 120, 90, 900
 _GPUS = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
 _POOL_LABEL = "outerbounds.co/compute-pool"
 
@@ -60,6 +61,12 @@ class Defaults:
     """For steps without @timeout."""
     pending_limit_s: int = _RUNTIME_LIMIT_S
     """How long a pod may wait for a node, or its creation for quota."""
+    start_limit_s: int = _START_LIMIT_S
+    """How long a pod that has a node may wait for its image, a secret, a config map or a volume that is not there."""
+    silence_s: int = _SILENCE_S
+    """How long a watch may tell nothing before it is opened anew."""
+    outage_s: int = _OUTAGE_S
+    """How long the cluster may be out of reach, or refuse us, while pods run, before the run gives up."""
     ttl_s: int | None = None
     """How long what has ended is kept. None: pods are removed once they were told of, a gang's Job after a week."""
     grace_s: int = 30
@@ -95,6 +102,9 @@ class Defaults:
             or _POOL_LABEL,
             runtime_limit_s=_number("DEFAULT_RUNTIME_LIMIT", read) or _RUNTIME_LIMIT_S,
             pending_limit_s=_number("PENDING_LIMIT_SECONDS", take) or _RUNTIME_LIMIT_S,
+            start_limit_s=_number("START_LIMIT_SECONDS", take) or _START_LIMIT_S,
+            silence_s=_number("SILENCE_SECONDS", take) or _SILENCE_S,
+            outage_s=_number("OUTAGE_SECONDS", take) or _OUTAGE_S,
             ttl_s=_number("JOB_TTL_SECONDS_AFTER_FINISHED", take),
             grace_s=_number("GRACE_SECONDS", take) or 30,
         )

@@ -1,10 +1,8 @@
-"""A wide foreach whose tasks run elsewhere; the rest runs with the scheduler. `WIDTH`, `FOLDER` and `PLACE` are for tests."""
+"""A wide foreach whose tasks run elsewhere; the rest runs with the scheduler. `WIDTH` and `FOLDER` are for tests."""
 
 import os
 
-from asyncflow import FlowSpec, batch, environment, kubernetes, step
-
-elsewhere = kubernetes if os.environ.get("PLACE") == "kubernetes" else batch
+from asyncflow import FlowSpec, batch, environment, step
 
 
 class Wide(FlowSpec):
@@ -13,7 +11,7 @@ class Wide(FlowSpec):
         self.items = list(range(int(os.environ.get("WIDTH", "3"))))
         self.next(self.work, foreach="items")
 
-    @elsewhere(memory=128)
+    @batch(memory=128)
     @environment(vars={"FOLDER": os.environ.get("FOLDER", "")})
     @step
     def work(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -56,11 +57,24 @@ class _NoopContainer:
     async def _called(self) -> int:
         assert self._call is not None
         try:
-            said = await asyncio.to_thread(self._call, self._launch.pod, dict(self._launch.env))
+            said = await self._said()
         except Exception:  # as a process would end that raises
             self._launch.log.write(traceback.format_exc().encode())
             return 1
         return self._code if said is None else int(said)
+
+    async def _said(self) -> int | None:
+        """Call it; one that is a coroutine may wait, and hears no more once its container has ended."""
+        assert self._call is not None
+        given = (self._launch.pod, dict(self._launch.env))
+        if not inspect.iscoroutinefunction(self._call):
+            return await asyncio.to_thread(self._call, *given)
+        work = asyncio.ensure_future(self._call(*given))
+        await asyncio.wait((work, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        work.cancel()
+        return self._ended.result()
 
     async def terminate(self) -> None:
         self._end(_SIGTERM_EXIT)
