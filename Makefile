@@ -7,7 +7,7 @@ KILLS ?= 1000
 SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test services services-stop check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills remote-kills screenshots constraints clean
+.PHONY: help setup demo test services services-stop check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills remote-kills kube-kills screenshots constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -76,6 +76,10 @@ dashboard-kills: ## Kill the dashboards of 200 runs and see that no run notices
 gc-kills: ## Kill `asyncflow gc` 200 times beside running runs and see that nothing is lost
 	@scripts/setup dev
 	@$(PY) -m tests.cli.gc.kills --kills 200
+
+kube-kills: ## Kill a scheduler with 200 pods in flight, resume here and on a clean machine; a thousand pods, with figures
+	@scripts/setup dev
+	@ASYNCFLOW_KILL_PODS=200 $(PY) -m pytest -s tests/elsewhere/test_pods_kills.py tests/elsewhere/test_pods_wide.py
 
 remote-kills: ## Kill schedulers KILLS times with 200 jobs in flight, resume here or on a clean machine, count the jobs
 	@scripts/setup dev
