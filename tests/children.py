@@ -6,7 +6,7 @@ import psutil
 
 __all__ = ["children"]
 
-_SERVICES = ("moto.server",)
+_SERVICES = ("moto.server", "tests.services")
 
 
 def children(*, recursive: bool = False) -> list[psutil.Process]:
@@ -17,6 +17,6 @@ def children(*, recursive: bool = False) -> list[psutil.Process]:
 
 def _is_service(process: psutil.Process) -> bool:
     try:
-        return any(service in process.cmdline() for service in _SERVICES)
+        return any(word.startswith(_SERVICES) for word in process.cmdline())
     except psutil.Error:
         return False  # it has just ended
