@@ -7,7 +7,7 @@ KILLS ?= 1000
 SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test services services-stop check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills screenshots constraints clean
+.PHONY: help setup demo test services services-stop check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills kube-kills screenshots constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -57,6 +57,10 @@ imports: ## Do imports between rooms point downwards only?
 chaos: ## Kill schedulers, zygotes and tasks KILLS times (1000) and resume every run
 	@scripts/setup dev
 	@$(PY) -m tests.chaos --kills $(KILLS)
+
+kube-kills: ## Kill schedulers with 200 pods in flight on the Kubernetes test server and resume their runs
+	@scripts/setup dev
+	@ASYNCFLOW_KILL_PODS=200 $(PY) -m pytest tests/elsewhere/test_kills.py
 
 chaos-short: ## The same with 50 kills, as CI runs it
 	@$(MAKE) --no-print-directory chaos KILLS=50
