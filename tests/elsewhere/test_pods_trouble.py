@@ -70,7 +70,7 @@ def test_trouble_with_the_watch_loses_nothing(wide: Pods, gate: Gate, name: str)
     [
         (Trouble.EVICTED, "evicted on kubernetes"),
         (Trouble.NODE_LOST, "lost on kubernetes"),
-        (Trouble.SHUT_DOWN, "spot"),
+        (Trouble.SHUT_DOWN, "imminent node shutdown"),
         (Trouble.PREEMPTED, "on kubernetes"),
     ],
 )
@@ -100,7 +100,7 @@ def test_who_grants_no_spot_retry_has_none(wide: Pods, gate: Gate) -> None:
     said = _end(running, code=1)
 
     assert fault.fired == 1
-    assert "spot" in said
+    assert "imminent node shutdown" in said
     assert wide.created() == 1
     assert wide.left() == []
 
@@ -154,7 +154,7 @@ def test_credentials_of_the_cluster_that_expire_end_the_run_and_a_resume_takes_i
     kube, faults = wide.kube, wide.kube.faults
     kube.server.kubeconfig(kube.config, kube.namespace, "old")
     faults.accept_tokens("old")
-    machine = wide.machine(ASYNCFLOW_KUBERNETES_OUTAGE_SECONDS="2")
+    machine = wide.machine(ASYNCFLOW_KUBERNETES_OUTAGE_SECONDS="2", ASYNCFLOW_KUBERNETES_SILENCE_SECONDS="2")
     running = machine.start("run", flow("pods_wide"), "--width", str(WIDTH))
     wait_until(lambda: len(wide.keys("/claims/")) == WIDTH, _CLAIMED)
     faults.accept_tokens("new")
