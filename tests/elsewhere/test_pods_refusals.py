@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from tests.elsewhere.pods import Pods, flow
@@ -9,16 +11,16 @@ from tests.elsewhere.pods import Pods, flow
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 
-def _refused(pods: Pods, *options: str, code: int = 2, **environment: str) -> str:
+def _refused(pods: Pods, *options: str, code: int = 2, environment: Mapping[str, str] | None = None) -> str:
     """Run a flow that cannot be run; see that nothing was started; return all it said."""
-    said = pods.machine(**environment).run("run", flow("pods_wide"), *options, code=code)
+    said = pods.machine(**(environment or {})).run("run", flow("pods_wide"), *options, code=code)
     assert pods.created() == 0
     assert "Workflow starting" not in said
     return said.replace(str(pods.kube.config), "KUBECONFIG").replace(pods.kube.url, "SERVER")
 
 
 def test_no_kubeconfig(wide: Pods) -> None:
-    assert _refused(wide, KUBECONFIG="/nowhere/config") == (
+    assert _refused(wide, environment={"KUBECONFIG": "/nowhere/config"}) == (
         "The cluster cannot be used:\n"
         "    There is no kubeconfig at /nowhere/config\n"
         "    Name it with KUBECONFIG=/path/to/config, or let your cluster's tool write one; "
@@ -47,7 +49,7 @@ def test_no_permission_to_create_pods(wide: Pods) -> None:
 
 
 def test_no_such_namespace(wide: Pods) -> None:
-    assert _refused(wide, ASYNCFLOW_KUBERNETES_NAMESPACE="absent") == (
+    assert _refused(wide, environment={"ASYNCFLOW_KUBERNETES_NAMESPACE": "absent"}) == (
         "The cluster cannot be used:\n"
         "    There is no namespace absent on SERVER\n"
         "    Make it (kubectl create namespace absent), or choose another one: @kubernetes(namespace=...), "
@@ -63,7 +65,7 @@ def test_no_such_namespace(wide: Pods) -> None:
     ],
 )
 def test_what_steps_mention_is_missing(wide: Pods, setting: str, kind: str, hint: str) -> None:
-    said = _refused(wide, **{f"ASYNCFLOW_KUBERNETES_{setting}": "absent"})
+    said = _refused(wide, environment={f"ASYNCFLOW_KUBERNETES_{setting}": "absent"})
     assert (
         f"    Step work needs the {kind} 'absent', which is not in the namespace {wide.kube.namespace}\n"
         in said
@@ -73,7 +75,9 @@ def test_what_steps_mention_is_missing(wide: Pods, setting: str, kind: str, hint
 
 
 def test_no_such_bucket(wide: Pods) -> None:
-    said = _refused(wide, code=1, ASYNCFLOW_STORE="s3://there-is-none/runs").replace(wide.aws, "S3")
+    said = _refused(wide, code=1, environment={"ASYNCFLOW_STORE": "s3://there-is-none/runs"}).replace(
+        wide.aws, "S3"
+    )
     assert said == (
         "The bucket does not exist:\n"
         "    s3://there-is-none/runs/owner could not be read: there is no bucket 'there-is-none' at S3\n"
