@@ -56,6 +56,9 @@ class CardPane(ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = bindings_of("card")
     app: Dashboard
 
+    class Named(Message):
+        """Another card is shown: its name and number are known."""
+
     class Told(Message):
         """Something to say about a card."""
 
@@ -121,6 +124,7 @@ class CardPane(ScrollView, can_focus=True):
         self._number = drawn.number
         self.title = drawn.name
         self.note = f"{drawn.number + 1} of {drawn.count}" if drawn.count > 1 else ""
+        self.post_message(self.Named())
         size = Size(self.scrollable_content_region.width, len(self._lines))
         if size != self.virtual_size:
             self.virtual_size = size

@@ -253,6 +253,10 @@ class TaskScreen(Screen[None]):
         """Say what a search has to say."""
         self.app.say(message.text)
 
+    def on_card_pane_named(self, _message: CardPane.Named) -> None:
+        """Name the card above it."""
+        self._show_log_title()
+
     def on_card_pane_told(self, message: CardPane.Told) -> None:
         """Say where a card was opened."""
         self.app.say(message.text)
