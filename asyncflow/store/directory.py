@@ -11,13 +11,16 @@ import os
 import shutil
 import stat
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.to_thread
 
 from asyncflow.errors import StoreError
 from asyncflow.store.failures import read_failure, write_failure
 from asyncflow.store.objects import NO_METADATA, ObjectInfo, Received
+
+if TYPE_CHECKING:
+    from asyncflow.store.s3.blocking import BlockingObjects
 
 __all__ = ["DirectoryObjects", "InThreads"]
 
@@ -140,7 +143,7 @@ class DirectoryObjects:
             raise StoreError(f"There is no directory {self._root}", hint="Is the file system mounted here?")
 
     def close(self) -> None:
-        """Do nothing: no connection is open."""
+        """Do nothing: what is wrapped is closed by whoever has opened it."""
 
     def together(self, do: Callable[[Any], _R], items: Sequence[Any]) -> list[_R]:  # Any: the caller's
         """Call `do` for all items; return the results in order."""
@@ -173,10 +176,10 @@ class InThreads:
     """`Objects` over blocking ones, each call in a thread.
 
     Args:
-        objects: Such as `DirectoryObjects`.
+        objects: A directory's, or a bucket's; whoever has opened them closes them.
     """
 
-    def __init__(self, objects: DirectoryObjects) -> None:
+    def __init__(self, objects: DirectoryObjects | BlockingObjects) -> None:
         self._objects = objects
 
     @property
@@ -201,7 +204,9 @@ class InThreads:
         metadata: Mapping[str, str] = NO_METADATA,
     ) -> None:
         """See `Objects.put`."""
-        await anyio.to_thread.run_sync(self._objects.put, key, data)
+        await anyio.to_thread.run_sync(
+            lambda: self._objects.put(key, data, content_type=content_type, metadata=metadata)
+        )
 
     async def put_new(self, key: str, data: bytes) -> bool:
         """See `Objects.put_new`."""
@@ -220,7 +225,7 @@ class InThreads:
     ) -> AsyncGenerator[ObjectInfo]:
         """See `Objects.list`."""
         found = await anyio.to_thread.run_sync(
-            lambda: list(self._objects.list(prefix, after=after, one_level=one_level))
+            lambda: list(self._objects.list(prefix, after=after, one_level=one_level, page=page))
         )
         for info in found:
             yield info
