@@ -79,13 +79,16 @@ log file = $log/\$name.log
 public addr = 127.0.0.1
 cluster addr = 127.0.0.1
 osd objectstore = memstore
-memstore device bytes = 4294967296
+memstore device bytes = 8589934592
 osd class update on start = false
 osd crush update on start = false
 osd class load list = *
 osd class default list = *
 rgw frontends = beast endpoint=127.0.0.1:$2
 rgw enable usage log = false
+rgw gc obj min wait = 1
+rgw gc processor period = 2
+rgw gc processor max time = 2
 rgw override bucket index max shards = 1
 rgw dns name =
 [mon.a]

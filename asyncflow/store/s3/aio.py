@@ -18,6 +18,7 @@ import anyio.to_thread
 from asyncflow.records import replace
 from asyncflow.store.objects import NO_METADATA, ObjectInfo, Received
 from asyncflow.store.s3.address import S3Address, S3Settings
+from asyncflow.store.s3.asking import Streamed, for_one_try
 from asyncflow.store.s3.failures import Problem, RemoteStoreError, problem_of, refusal_of, told
 from asyncflow.store.s3.library import client_errors, opening_client
 from asyncflow.store.s3.policy import Rate, Verdict, pause_s
@@ -279,10 +280,7 @@ class S3Objects:
         self, upload: Arguments, key: str, fd: int, part: Part, etags: dict[int, str]
     ) -> None:
         try:
-            data = await anyio.to_thread.run_sync(os.pread, fd, part.length, part.offset)
-            if len(data) != part.length:
-                raise RemoteStoreError(f"The file for {self._where(key)} became shorter while it was sent")
-            arguments = {**upload, "PartNumber": part.number, "Body": data}
+            arguments = {**upload, "PartNumber": part.number, "Body": Streamed(fd, part.offset, part.length)}
             answer = await self._do("upload_part", arguments, key, "written")
             etags[part.number] = answer["ETag"]
         finally:
@@ -334,7 +332,9 @@ class S3Objects:
             raise self._told(refused.problem, key, what) from refused
 
     async def _call(self, operation: str, arguments: Arguments, key: str, what: str) -> Any:  # Any: an answer
-        return await self._persist(lambda: getattr(self._client, operation)(**arguments), key, what)
+        return await self._persist(
+            lambda: getattr(self._client, operation)(**for_one_try(arguments)), key, what
+        )
 
     async def _persist(
         self, once: Callable[[], Awaitable[Any]], key: str, what: str
