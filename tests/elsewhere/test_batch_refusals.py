@@ -14,7 +14,7 @@ from tests.services.batch import words
 from tests.services.batch.handle import Batch, Order
 
 FLOW = str(Path(__file__).parent / "flows" / "one.py")
-STEP = f"    at {FLOW}:16\n"
+STEP = f"    at {FLOW}:20\n"
 QUEUE = "ASYNCFLOW_BATCH_JOB_QUEUE"
 IMAGE = "ASYNCFLOW_BATCH_CONTAINER_IMAGE"
 
@@ -115,6 +115,20 @@ CASES = {
         "    Change it: @batch(cpu=...), or --with batch:cpu=...\n",
         given={"CPU": "17"},
     ),
+    "more memory than any machine of the queue has": Case(
+        "Invalid @batch:\n"
+        "    Step work: @batch memory: no machine of queue {queue} has 65537 MB; the largest has 65536\n"
+        f"{STEP}"
+        "    Change it: @batch(memory=...), or --with batch:memory=...\n",
+        given={"MEMORY": "65537"},
+    ),
+    "GPUs that no machine of the queue has": Case(
+        "Invalid @batch:\n"
+        "    Step work: @batch gpu: no machine of queue {queue} has any GPUs\n"
+        f"{STEP}"
+        "    Change it: @batch(gpu=...), or --with batch:gpu=...\n",
+        given={"GPU": "1"},
+    ),
     "no permission": Case(
         "Access denied by AWS Batch:\n"
         "    Job queue {queue} cannot be looked at: the credentials are valid, but not allowed to do this "
@@ -155,6 +169,17 @@ def test_what_is_wrong_is_said_before_anything_runs(batch: Batch, tmp_path: Path
     assert said.rstrip("\n") == expected.rstrip("\n")
     assert fault is None or fault.fired == 1
     assert jobs(batch) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_sizes_that_may_not_be_looked_at_are_found_out_by_the_job(batch: Batch, tmp_path: Path) -> None:
+    denied = batch.fault(words.DENIED, "ec2:DescribeInstanceTypes", None)
+
+    said = machine_at(tmp_path / "here", batch).run("run", FLOW)
+
+    assert denied.fired == 1
+    assert "it has ended" in said
 
 
 @pytest.mark.slow

@@ -74,6 +74,28 @@ def test_what_steps_mention_is_missing(wide: Pods, setting: str, kind: str, hint
     assert said.count("\n") <= 6, said
 
 
+def test_what_no_node_has_is_said_before_the_run_starts(wide: Pods) -> None:
+    machine = wide.machine(ASYNCFLOW_KUBERNETES_PENDING_LIMIT_SECONDS="2")
+
+    said = machine.run("run", flow("pods_large"), code=1)
+
+    warned, _, rest = said.partition("Workflow starting")
+    assert "step work (" in warned
+    assert "no node of " in warned
+    assert "it asks for cpu 9000 (at most " in warned
+    assert "Its pods wait until there is such a node" in warned
+    assert "waited for 2 s" in rest, "an autoscaler had its time"
+
+
+def test_nodes_that_may_not_be_looked_at_are_nothing_to_talk_of(wide: Pods) -> None:
+    wide.kube.faults.deny(verbs=["list"], resources=["nodes"])
+
+    said = wide.machine().run("run", flow("pods_wide"), "--width", "1")
+
+    assert "node" not in said.partition("Workflow starting")[0]
+    assert "joined 1" in said
+
+
 def test_no_such_bucket(wide: Pods) -> None:
     said = _refused(wide, code=1, environment={"ASYNCFLOW_STORE": "s3://there-is-none/runs"}).replace(
         wide.aws, "S3"

@@ -8,6 +8,7 @@ from typing import Any
 from asyncflow.backends.batch.caller import Caller, MayBeDone, Refusal, open_caller
 from asyncflow.backends.batch.failures import Problem
 from asyncflow.backends.batch.identities import examine_image, examine_role
+from asyncflow.backends.batch.instances import instance_types
 from asyncflow.backends.batch.options import Options, Settings
 from asyncflow.backends.batch.queues import Queue, look_at_queue
 from asyncflow.backends.batch.requirements import check_queue, check_step
@@ -95,12 +96,13 @@ async def _queues(
                 told = machines.trouble or f"{machines.kind or 'not managed by AWS Batch'}{most}"
                 hint = "Enable or mend it in the console of AWS Batch." if machines.trouble else ""
                 yield Finding(f"machines {machines.name}", not machines.trouble, told, hint)
+    types = {name: await instance_types(caller, queue) for name, queue in known.items()}
     for step, options in wanted:
         queue = known.get(options.queue)
         if queue is None or queue.why_waiting:
             continue
         try:
-            check_queue(step, options, queue)
+            check_queue(step, options, queue, types[options.queue])
         except AsyncflowError as error:
             yield _bad(f"step {step.step}", error)
 

@@ -84,6 +84,7 @@ class BatchProvider:
 @asynccontextmanager
 async def _opened(context: PlatformContext, pace: Pace | None) -> AsyncGenerator[BatchPlatform, None]:
     from asyncflow.backends.batch.caller import open_caller
+    from asyncflow.backends.batch.instances import instance_types
     from asyncflow.backends.batch.options import Settings
     from asyncflow.backends.batch.pace import Pace
     from asyncflow.backends.batch.platform import BatchPlatform
@@ -98,9 +99,10 @@ async def _opened(context: PlatformContext, pace: Pace | None) -> AsyncGenerator
     async with open_caller(tries=pace.tries) as caller:
         names = dict.fromkeys(options.queue for options in wanted.values())
         queues = {name: await look_at_queue(caller, name) for name in names}
+        types = {name: await instance_types(caller, queue) for name, queue in queues.items()}
         for step in context.steps:
             options = wanted[step.step]
-            check_queue(step, options, queues[options.queue])
+            check_queue(step, options, queues[options.queue], types[options.queue])
         platform = BatchPlatform(
             caller, owner=context.owner, run=context.run, settings=settings, queues=queues, pace=pace
         )

@@ -23,6 +23,8 @@ class Machines:
     kind: str
     """`EC2`, `SPOT`, `FARGATE`, `FARGATE_SPOT`; empty: unknown (those that are not managed by Batch)."""
     max_vcpus: int | None
+    types: tuple[str, ...] = ()
+    """Types and families of machines that it may start; empty: unknown, or Fargate's, which has none."""
     trouble: str = ""
     """Why it runs nothing; empty: it may."""
 
@@ -122,6 +124,7 @@ def _machines(environment: Mapping[str, Any]) -> Machines:  # Any: as above
         name=str(environment["computeEnvironmentName"]),
         kind=str(resources.get("type") or ""),
         max_vcpus=None if most is None else int(most),
+        types=tuple(str(one) for one in resources.get("instanceTypes") or ()),
         trouble=_trouble(environment),
     )
 

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from asyncflow.backends.batch.failures import BatchOptionError, BatchQueueError
 from asyncflow.backends.batch.fargate import complaint
+from asyncflow.backends.batch.instances import InstanceType, misfit
 from asyncflow.backends.batch.options import Options, Settings, resolve
 from asyncflow.backends.batch.queues import Queue
 from asyncflow.backends.batch.submission import LEAST_TIMEOUT_S
@@ -38,8 +39,13 @@ def check_step(step: StepRequest, settings: Settings) -> Options:
     return options
 
 
-def check_queue(step: StepRequest, options: Options, queue: Queue) -> None:
+def check_queue(
+    step: StepRequest, options: Options, queue: Queue, types: Sequence[InstanceType] = ()
+) -> None:
     """See that a step's jobs can run on its queue.
+
+    Args:
+        types: Of the machines that the queue may start; none: unknown.
 
     Raises:
         BatchQueueError: The queue takes no jobs, or runs none.
@@ -70,6 +76,9 @@ def check_queue(step: StepRequest, options: Options, queue: Queue) -> None:
     trouble = queue.size_trouble(options.cpu)
     if trouble:
         _refuse(step, "cpu", trouble)
+    found = misfit(options, queue.name, types)
+    if found is not None:
+        _refuse(step, *found)
 
 
 def _check_fargate(step: StepRequest, options: Options) -> None:

@@ -15,13 +15,14 @@ from asyncflow.backends.kubernetes.checks import namespace_of, options_of, overl
 from asyncflow.backends.kubernetes.connecting import Access
 from asyncflow.backends.kubernetes.errors import BadConnection, BadOption, ClusterError, Unauthorized
 from asyncflow.backends.kubernetes.mentioned import see_mentioned
-from asyncflow.backends.kubernetes.options import Defaults
+from asyncflow.backends.kubernetes.nodes import why_no_node
+from asyncflow.backends.kubernetes.options import Defaults, PodOptions
 from asyncflow.backends.kubernetes.permissions import PODS, missing_permissions
 from asyncflow.backends.kubernetes.platform import KubernetesPlatform, Timing
 from asyncflow.backends.kubernetes.reaping import list_owned, remove_owned, sweep
 from asyncflow.backends.kubernetes.tending import Limits
 from asyncflow.backends.remote.platform import JobRef
-from asyncflow.backends.remote.provider import PlatformContext
+from asyncflow.backends.remote.provider import PlatformContext, StepRequest
 from asyncflow.errors import RunIsElsewhere
 from asyncflow.settings import setting
 
@@ -93,6 +94,7 @@ async def open_platform(
             await _see(api, one, timing.open_s)
         asked = [(step, options_of(step, defaults, namespace)) for step in context.steps]
         await see_mentioned(api, asked, patience_s=timing.open_s)
+        await _warn_of_sizes(api, asked, timing.open_s)
         asker = Asker(api, defaults=defaults, namespace=namespace, overlay=overlay)
         try:
             async with anyio.create_task_group() as group:
@@ -119,6 +121,29 @@ async def open_platform(
                     group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
             raise _sole(failures) from None
+
+
+async def _warn_of_sizes(
+    api: Api, asked: Sequence[tuple[StepRequest, PodOptions]], patience_s: float
+) -> None:
+    """Say which steps fit no node that there is now. They are not refused: an autoscaler may add one that they fit.
+
+    Raises PlatformError.
+    """
+    try:
+        nodes, _ = await api.list("/api/v1/nodes", patience_s=patience_s)
+    except Rejected as rejected:
+        _LOG.debug("nodes may not be looked at: %s", rejected)  # it takes a ClusterRole
+        return
+    for step, options in asked:
+        why = why_no_node(options, nodes)
+        if why:
+            _LOG.warning(
+                "step %s (%s): %s. Its pods wait until there is such a node; if nothing adds one, ask for less.",
+                step.step,
+                step.where,
+                why,
+            )
 
 
 def _sole(error: BaseException) -> BaseException:

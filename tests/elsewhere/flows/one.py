@@ -1,4 +1,4 @@
-"""One step that runs as a job and takes two seconds. `CPU` and `MEMORY` are for tests."""
+"""One step that runs as a job and takes two seconds. `CPU`, `MEMORY` and `GPU` are for tests."""
 
 import os
 import time
@@ -11,7 +11,11 @@ class One(FlowSpec):
     def start(self):
         self.next(self.work)
 
-    @batch(cpu=int(os.environ.get("CPU", "1")), memory=int(os.environ.get("MEMORY", "128")))
+    @batch(
+        cpu=int(os.environ.get("CPU", "1")),
+        memory=int(os.environ.get("MEMORY", "128")),
+        gpu=int(os.environ.get("GPU", "0")),
+    )
     @step
     def work(self):
         print("it begins", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import re
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qs
 
 from tests.services.batch import words
 
@@ -165,6 +167,11 @@ def _refuse(service: str, action: str, kind: str, start_response: Callable[..., 
         status, code = _S3_CODES[kind]
         body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
         headers = [("Content-Type", "application/xml")]
+    elif service == "ec2":
+        code = "UnauthorizedOperation" if kind == words.DENIED else code
+        told = f"<Code>{code}</Code><Message>{message.format(user=_USER, action=action)}</Message>"
+        body = f"<Response><Errors><Error>{told}</Error></Errors><RequestID>1</RequestID></Response>".encode()
+        headers = [("Content-Type", "text/xml")]
     else:
         text = message.format(user=_USER, action=action)
         body = json.dumps({"__type": code, "message": text}).encode()
@@ -190,8 +197,17 @@ def action_of(environ: dict[str, Any]) -> tuple[str, str]:
         return service, f"batch:{_operations().get(words_of_path[1], words_of_path[1])}"
     if service in ("s3", ""):
         return "s3", f"s3:{method} {path}"
+    if service == "ec2":
+        return service, f"ec2:{_asked_in_form(environ)}"
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     return service, f"{service}:{target.rpartition('.')[2] or method}"
+
+
+def _asked_in_form(environ: dict[str, Any]) -> str:
+    """Return the action that a form's body names; the body can be read again."""
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return parse_qs(body.decode()).get("Action", [""])[0]
 
 
 @cache

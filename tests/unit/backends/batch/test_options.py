@@ -9,6 +9,7 @@ import pytest
 
 from asyncflow.backends.batch.failures import BatchOptionError, BatchQueueError
 from asyncflow.backends.batch.fargate import size_complaint
+from asyncflow.backends.batch.instances import read_types
 from asyncflow.backends.batch.options import Settings
 from asyncflow.backends.batch.provider import PROVIDER
 from asyncflow.backends.batch.queues import Queue, read_queue
@@ -223,6 +224,50 @@ def test_what_a_queues_machines_cannot_do_is_refused(
 
     assert said in caught.value.message
     assert caught.value.where == "flow.py:12"
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (Size(cpu=4, memory_mb=16_000), None),
+        (Size(cpu=2, memory_mb=60_000, gpu=1), None),
+        (Size(cpu=5), "@batch cpu: no machine of queue jobs has 5 cores; the largest has 4"),
+        (
+            Size(memory_mb=61_001),
+            "@batch memory: no machine of queue jobs has 61001 MB; the largest has 61000",
+        ),
+        (Size(gpu=2), "@batch gpu: no machine of queue jobs has 2 GPUs; the largest has 1"),
+        (
+            Size(cpu=4, memory_mb=16_000, gpu=1),
+            "@batch memory: no machine of queue jobs has 4 cores with 16000 MB and 1 GPUs at once",
+        ),
+    ],
+)
+def test_a_job_has_to_fit_one_machine(size: Size, said: str | None) -> None:
+    types = read_types(
+        [
+            {
+                "InstanceType": "a.large",
+                "VCpuInfo": {"DefaultVCpus": 4},
+                "MemoryInfo": {"SizeInMiB": 16_000},
+            },
+            {
+                "InstanceType": "g.small",
+                "VCpuInfo": {"DefaultVCpus": 2},
+                "MemoryInfo": {"SizeInMiB": 61_000},
+                "GpuInfo": {"Gpus": [{"Count": 1}]},
+            },
+        ]
+    )
+    asked = step(size=size)
+    wanted = check_step(asked, SETTINGS)
+    if said is None:
+        check_queue(asked, wanted, queue(), types)
+        return
+    with pytest.raises(BatchOptionError) as caught:
+        check_queue(asked, wanted, queue(), types)
+
+    assert said in caught.value.message
 
 
 def test_a_queue_runs_jobs_as_long_as_some_of_its_machines_do() -> None:
