@@ -22,6 +22,8 @@ from asyncflow.look import sparkline
 __all__ = ["chart", "metric"]
 
 _MOST_WIDTH = 110
+_BETWEEN = "   "
+"""Two entries of a legend."""
 _LEAST_PLOT = 30
 """Cells: where there are fewer, a metric is one line of little columns."""
 _MOST_BARS = 40
@@ -55,7 +57,7 @@ def metric(node: tree.Metric, ink: Ink) -> RenderableType:
             )
         is_curve = any(len(one.x) > 1 for one in series)
         plot = [_plot(drawing, ink, width)] if is_curve else []
-        return Group(*title, *plot, _legend(drawing, ink, units))
+        return Group(*title, *plot, _legend(drawing, ink, units, width))
 
     return Wide(draw, most=_MOST_WIDTH)
 
@@ -82,7 +84,7 @@ def _drawing(drawing: Drawing, ink: Ink) -> RenderableType:
         else:
             parts.append(_plot(drawing, ink, width))
             if len(drawing.series) > 1:
-                parts.append(_legend(drawing, ink, [""] * len(drawing.series)))
+                parts.append(_legend(drawing, ink, [""] * len(drawing.series), width))
         if drawing.left_out:
             parts.append(words.note(f"Not drawn here: {drawing.left_out}.", ink))
         return Group(*parts)
@@ -100,16 +102,20 @@ def _spark(series: tree.Series, told: str, ink: Ink, width: int) -> Text:
     return line.append(f" {told}", ink.style("bold"))
 
 
-def _legend(drawing: Drawing, ink: Ink, units: list[str]) -> Text:
-    line = Text()
+def _legend(drawing: Drawing, ink: Ink, units: list[str], width: int) -> RenderableType:
+    """Name the series, as many on a line as have room."""
+    lines = [Text()]
     for number, (one, told) in enumerate(zip(drawing.series, units, strict=True)):
         mark = (
             ink.glyphs.full if ink.has_colours and not ink.is_ascii else _marker(number, ink, is_shown=True)
         )
-        line.append("   " if number else "").append(f"{mark} ", ink.style(ink.curve(number)))
-        line.append(words.clean(one.name), ink.style("dim"))
-        line.append(f" {told}" if told else "", ink.style("bold"))
-    return line
+        entry = Text(f"{mark} ", ink.style(ink.curve(number)))
+        entry.append(words.clean(one.name), ink.style("dim"))
+        entry.append(f" {told}" if told else "", ink.style("bold"))
+        if lines[-1] and lines[-1].cell_len + len(_BETWEEN) + entry.cell_len > width:
+            lines.append(Text())
+        lines[-1].append(_BETWEEN if lines[-1] else "").append_text(entry)
+    return Group(*lines)
 
 
 def _marker(number: int, ink: Ink, *, is_shown: bool = False) -> str:
@@ -175,7 +181,7 @@ def _plot_series(plt: Any, one: Points, marker: str, colour: tuple[int, int, int
         gaps = sorted(
             after - before for before, after in zip(sorted(x), sorted(x)[1:], strict=False) if after > before
         )
-        wide = (gaps[0] if gaps else 1.0) * 0.8
+        wide = gaps[0] if gaps else 1.0  # they touch: gaps narrower than a cell would come and go
         for at, value in zip(x, y, strict=True):
             left, right = at - wide / 2, at + wide / 2
             plt.plot([left, right], [value, value], marker="sd", color=colour, fillx=True)
@@ -240,7 +246,7 @@ def _bars(drawing: Drawing, ink: Ink, width: int) -> RenderableType:
     if len(rows) > len(shown):
         parts.append(words.note(f"{ink.glyphs.ellipsis} the first {len(shown)} of {len(rows):,} bars", ink))
     if many and not tells_series:
-        parts.append(_legend(drawing, ink, [""] * len(drawing.series)))
+        parts.append(_legend(drawing, ink, [""] * len(drawing.series), width))
     return Group(*parts)
 
 

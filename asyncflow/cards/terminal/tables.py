@@ -28,7 +28,8 @@ _MOST_CELL = 300
 _WIDE_ENOUGH = 12
 _OF_NODES = 18
 """Cells that a column with nodes in it wants."""
-_GAP = 2
+_GAP = 3
+"""Cells between two columns: a line, or the place of one, and a space on both sides."""
 
 
 def table(node: tree.Table, draw: Draw) -> RenderableType:
