@@ -184,7 +184,9 @@ def test_a_bucket_that_asks_for_patience_gets_it(wide: Pods) -> None:
 
 
 @pytest.mark.parametrize("how", ["expired", "gone"])
-def test_a_bucket_that_fails_in_mid_run_ends_it_in_words(wide: Pods, gate: Gate, how: str) -> None:
+def test_a_bucket_that_fails_in_mid_run_ends_it_in_words_and_a_resume_goes_on_once_it_is_back(
+    wide: Pods, gate: Gate, how: str
+) -> None:
     gate.admit(0)
     with faulty(wide.aws) as proxy:
         machine = wide.machine(ASYNCFLOW_S3_ENDPOINT_URL=proxy.endpoint)
@@ -193,9 +195,14 @@ def test_a_bucket_that_fails_in_mid_run_ends_it_in_words(wide: Pods, gate: Gate,
         fault = proxy.order(EXPIRED if how == "expired" else NO_BUCKET, ".", times=None)
         gate.admit(WIDTH)
         said = _end(running, code=1)
+        proxy.heal()
+        resumed = machine.run("resume", "1", "--file", flow("pods_wide"))
     assert fault.fired >= 1
     assert "Traceback" not in said
     assert ("expired" if how == "expired" else wide.bucket) in said.lower()
+    assert f"joined {WIDTH}" in resumed
+    assert wide.created() == len(wide.keys("/claims/")) == WIDTH, "no task began twice"
+    assert wide.left() == []
 
 
 def _end(running: subprocess.Popen[str], *, code: int = 0) -> str:

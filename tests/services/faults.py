@@ -30,6 +30,8 @@ EXPIRED = "expired"
 """400 ExpiredToken."""
 NO_BUCKET = "no bucket"
 """404 NoSuchBucket."""
+MOVED = "moved"
+"""301 PermanentRedirect, which does not say where to."""
 
 _ANSWERS = {
     SLOW_DOWN: (503, "SlowDown"),
@@ -37,6 +39,7 @@ _ANSWERS = {
     DENIED: (403, "AccessDenied"),
     EXPIRED: (400, "ExpiredToken"),
     NO_BUCKET: (404, "NoSuchBucket"),
+    MOVED: (301, "PermanentRedirect"),
 }
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "expect", "keep-alive"}
 
@@ -63,6 +66,10 @@ class Proxy:
     def __init__(self, target: str) -> None:
         self.target = urlsplit(target)
         self.faults: list[Fault] = []
+        self.region = ""
+        """Where the server is: who signs for another region is told so, as AWS does. Empty: anywhere."""
+        self.sent_elsewhere = 0
+        """How many were told so."""
         self.requests: list[str] = []
         """`METHOD /path?query` of what was asked, in the order of arrival."""
         self._lock = threading.Lock()
@@ -94,6 +101,15 @@ class Proxy:
                     fault.left = None if fault.left is None else fault.left - 1
                     return fault.kind
         return None
+
+    def is_elsewhere(self, authorization: str) -> bool:
+        """Tell whether a request is signed for another region, and count it."""
+        scope = re.search(r"Credential=[^/]+/\d{8}/([^/]+)/", authorization)
+        if not self.region or scope is None or scope[1] == self.region:
+            return False
+        with self._lock:
+            self.sent_elsewhere += 1
+        return True
 
     def run(self) -> None:
         """Serve until `close`."""
@@ -134,6 +150,9 @@ class _Handler(BaseHTTPRequestHandler):
         if kind in _ANSWERS:
             self._refuse(*_ANSWERS[kind])
             return
+        if self.server.proxy.is_elsewhere(self.headers.get("Authorization") or ""):
+            self._refuse(400, "AuthorizationHeaderMalformed", self.server.proxy.region)
+            return
         if kind == FLIPPED_BODY:
             body = body[:-1] + bytes([body[-1] ^ 1])
         answer, data = self._forward(body)
@@ -168,9 +187,13 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self._upstream.getresponse()
         return answer, answer.read()
 
-    def _refuse(self, status: int, code: str) -> None:
-        data = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>ordered</Message></Error>".encode()
+    def _refuse(self, status: int, code: str, region: str = "") -> None:
+        told = f"<Code>{code}</Code><Message>ordered</Message>"
+        told += f"<Region>{region}</Region>" if region else ""
+        data = f"<?xml version='1.0'?><Error>{told}</Error>".encode()
         self.send_response_only(status)
+        if region:
+            self.send_header("x-amz-bucket-region", region)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", "0" if self.command == "HEAD" else str(len(data)))
         self.end_headers()

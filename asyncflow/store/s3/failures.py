@@ -219,7 +219,9 @@ def _region(problem: Problem, head: str, bucket: str, server: str) -> RemoteStor
     )
     return WrongRegion(
         f"{head}: bucket '{bucket}' is elsewhere, {there} ({problem.code})",
-        hint=f"Set AWS_REGION={problem.region or 'REGION'}",
+        hint=f"Set AWS_REGION={problem.region}."
+        if problem.region
+        else f"Set AWS_REGION to where it is; or check the address of {server}: it may want https.",
     )
 
 

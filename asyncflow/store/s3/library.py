@@ -39,7 +39,7 @@ async def opening_client(
         )
     config = _library("aiobotocore.config").AioConfig
     async with session.create_client("s3", **_options(session, config, settings, connections)) as client:
-        yield client
+        yield _asking_once(client)
 
 
 def blocking_client(
@@ -54,7 +54,23 @@ def blocking_client(
             session, source, settings, kinds.AssumeRoleCredentialFetcher, kinds.DeferredRefreshableCredentials
         )
     config = _library("botocore.config").Config
-    return session.create_client("s3", **_options(session, config, settings, connections))
+    return _asking_once(session.create_client("s3", **_options(session, config, settings, connections)))
+
+
+def _asking_once(client: Any) -> Any:  # Any: a client of either library
+    """Let a redirect that does not say where to be the answer.
+
+    AWS says where a bucket is, and the libraries ask there. Of a server that does not, such as one behind a balancer
+    that sends http to https, they ask by HEAD, which is redirected alike: again and again, until the stack is full.
+    We ask nothing else by HEAD of a bucket.
+    """
+    refused = _library("botocore.exceptions").ClientError
+
+    def refuse(**_: object) -> None:
+        raise refused({"Error": {"Code": "301"}, "ResponseMetadata": {"HTTPHeaders": {}}}, "HeadBucket")
+
+    client.meta.events.register("before-parameter-build.s3.HeadBucket", refuse)
+    return client
 
 
 def _take_on(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.remote.machines import Cluster, Machine, until
 from tests.services import moto
-from tests.services.faults import BROKEN, CUT_BODY, EXPIRED, LOST_ANSWER, SLOW_DOWN, Proxy
+from tests.services.faults import BROKEN, CUT_BODY, EXPIRED, LOST_ANSWER, MOVED, SLOW_DOWN, Proxy
 
 pytestmark = pytest.mark.slow
 
@@ -120,6 +120,30 @@ def test_a_server_that_does_not_answer_is_told(cluster: Cluster) -> None:
     told = error_of(machine, "run", machine.flow("small"))
 
     assert "127.0.0.1" in told
+    assert cluster.journal() == []
+
+
+def test_a_bucket_in_another_region_is_found_where_it_is(cluster: Cluster, storm: Proxy) -> None:
+    storm.region = "eu-west-3"
+    machine = cluster.machine("a", ASYNCFLOW_S3_ENDPOINT_URL=storm.endpoint)
+
+    ended = machine.run("run", machine.flow("small"))
+
+    assert ended.code == 0, ended.stderr
+    assert storm.sent_elsewhere >= 1
+    assert storm.sent_elsewhere < len(storm.requests) / 2, "each client asks elsewhere once"
+    assert machine.status(1) == "succeeded"
+
+
+def test_a_bucket_of_which_nobody_says_where_it_is_is_told(cluster: Cluster, storm: Proxy) -> None:
+    fault = storm.order(MOVED, ".", times=None)
+    machine = cluster.machine("a", ASYNCFLOW_S3_ENDPOINT_URL=storm.endpoint)
+
+    told = error_of(machine, "run", machine.flow("small"))
+
+    assert fault.fired >= 1
+    assert told.startswith("The bucket is in another region:")
+    assert "Set AWS_REGION to where it is" in told
     assert cluster.journal() == []
 
 
