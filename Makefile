@@ -5,9 +5,11 @@ PY := .venv/bin/python
 EXAMPLES := hello digits_sweep wine_statistics train_until_good
 KILLS ?= 1000
 SEEDS ?= 10000
+# Tests wait more than they work.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test services services-stop check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills remote-kills kube-kills screenshots constraints clean
+.PHONY: help setup demo test proofs test-slurm services services-stop check format lint types imports chaos chaos-short simulate bench dashboard-kills gc-kills remote-kills kube-kills screenshots constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -24,9 +26,18 @@ demo: ## Run the examples on real data and show what they found
 	@printf '\n=== asyncflow runs\n'
 	@$(ASYNCFLOW) runs
 
-test: ## Run the whole test suite
+test: ## Run the test suite, WORKERS tests at a time (two a core)
 	@scripts/setup dev
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile
+
+proofs: ## Run the tests that are left out there: a thousand pods or jobs, whole examples in containers, the contract of docs/backends.md
+	@scripts/setup dev
+	@$(PY) -m pytest -m wide
+
+test-slurm: ## Run the tests of examples/backend-slurm on a Slurm cluster of two nodes (as root)
+	@scripts/setup dev
+	@$(PY) -m pip install -q --no-deps --upgrade --target build/backend-slurm ./examples/backend-slurm
+	@PYTHONPATH=$(CURDIR)/build/backend-slurm $(PY) -m pytest examples/backend-slurm/tests
 
 services: ## Start the real servers that tests speak with: Docker, S3, Slurm (as root; installs what is missing)
 	@scripts/services start

@@ -11,8 +11,16 @@ _SERVICES = ("moto.server", "tests.services")
 
 def children(*, recursive: bool = False) -> list[psutil.Process]:
     """Return this process's children that are no service of the test session."""
-    found = psutil.Process().children(recursive=recursive)
-    return [process for process in found if not _is_service(process)]
+    found = [process for process in psutil.Process().children() if not _is_service(process)]
+    below = [one for process in found for one in _below(process)] if recursive else []
+    return found + below
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _is_service(process: psutil.Process) -> bool:

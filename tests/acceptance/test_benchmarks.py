@@ -14,6 +14,7 @@ pytest.importorskip("psutil", reason="the benchmarks measure with psutil")
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.wide
 @pytest.mark.timeout(180)
 def test_every_workload_runs_in_its_tiny_form(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"

@@ -27,6 +27,7 @@ class Machine:
         """Make one that knows of no store, cache or configuration but its own."""
         folder.mkdir(parents=True, exist_ok=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("METAFLOW_")}
+        environment = {name: value for name, value in environment.items() if value != kept.get(name)}
         own = {
             "HOME": str(folder),
             "ASYNCFLOW_CACHE_DIR": str(folder / "cache"),

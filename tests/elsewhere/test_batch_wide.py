@@ -33,7 +33,7 @@ def wide(aws: str) -> Iterator[Batch]:
         yield given
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(300)
 def test_a_thousand_tasks_take_few_requests_and_little_of_the_scheduler(wide: Batch, tmp_path: Path) -> None:
     folder = Folder(tmp_path / "folder")
@@ -60,7 +60,7 @@ def test_a_thousand_tasks_take_few_requests_and_little_of_the_scheduler(wide: Ba
     assert len(jobs(wide)) == 1, "one array"
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
 def test_two_hundred_jobs_outlive_their_scheduler(wide: Batch, tmp_path: Path, where: str) -> None:

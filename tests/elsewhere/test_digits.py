@@ -23,7 +23,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, str],
     return machine.digests(1)
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(300)
 def test_the_digits_sweep_in_pods_makes_the_same_artifacts(
     here: dict[tuple[str, str, str], str], kube: Kube, bucket: str, aws: str, tmp_path: Path
@@ -54,7 +54,7 @@ def test_the_digits_sweep_in_pods_makes_the_same_artifacts(
     assert kube.kubectl("get", "pods", "-o", "name") == "", "every pod was removed once it had been told of"
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(300)
 def test_the_digits_sweep_in_batch_jobs_makes_the_same_artifacts(
     here: dict[tuple[str, str, str], str], batch: Batch, tmp_path: Path

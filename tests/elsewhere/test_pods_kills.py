@@ -18,7 +18,7 @@ WIDTH = int(os.environ.get("ASYNCFLOW_KILL_PODS", "60"))
 _WAIT_S = 90
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("where", ["same", "clean"])
 def test_pods_outlive_the_scheduler_that_asked_for_them(wide: Pods, gate: Gate, where: str) -> None:

@@ -13,7 +13,7 @@ MOST_CPU_S = 0.005
 """Of the whole scheduler, its start and its children included, for each task."""
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(300)
 def test_a_thousand_pods_cost_little_cpu_and_few_calls(wide: Pods) -> None:
     machine = wide.machine()

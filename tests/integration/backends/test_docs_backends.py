@@ -91,7 +91,7 @@ def test_every_snippet_says_which_file_it_is() -> None:
     assert len(files_of_the_page()) == len(fences) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(180)
 def test_the_page_s_backend_keeps_the_contract(site: Path) -> None:
     done = run(

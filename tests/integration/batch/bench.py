@@ -164,11 +164,12 @@ async def eventually(is_so: Callable[[], object], what: str, within_s: float = 2
 def alive(batch: Batch) -> list[str]:
     """Ids of the jobs of the queue that have not ended."""
     states = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
-    return [
+    listed = [
         job["jobId"]
         for state in states
         for job in batch.client().list_jobs(jobQueue=batch.queue, jobStatus=state)["jobSummaryList"]
     ]
+    return list(dict.fromkeys(listed))  # one that went on from one state to the next is listed twice
 
 
 def submitted(batch: Batch) -> list[str]:

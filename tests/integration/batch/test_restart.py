@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -99,8 +100,9 @@ async def test_a_request_that_arrives_after_the_look_is_seen_before_it_is_repeat
     assert len(submitted(batch)) == 1
 
 
-async def test_of_two_jobs_for_one_attempt_one_is_ended(batch: Batch) -> None:
-    jobs = jobs_of(batch, range(10, 13), shell("sleep 3"))
+async def test_of_two_jobs_for_one_attempt_one_is_ended(batch: Batch, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    jobs = jobs_of(batch, range(10, 13), shell(f"until [ -e {gate} ]; do sleep 0.1; done"))
     async with killed(batch) as one, killed(batch) as other:
         await other.submit([])  # it has looked, before there was anything
         await one.submit(jobs)
@@ -110,6 +112,7 @@ async def test_of_two_jobs_for_one_attempt_one_is_ended(batch: Batch) -> None:
     async with opened(batch) as platform, told_by(platform) as told:
         found = await platform.find([job.attempt for job in jobs])
         await eventually(lambda: len(alive(batch)) == 1, "one of the arrays lives")
+        gate.touch()
         await told.ended([10, 11, 12])
 
     assert len(found) == 3
@@ -139,7 +142,7 @@ async def test_orphans_are_listed_and_removed_and_others_jobs_left_alone(batch: 
     assert all(ref.is_over for ref in again.values())
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 async def test_two_hundred_in_flight_are_found_again(noop_batch: Batch) -> None:
     batch = noop_batch
     batch.pace(noop_s=2)

@@ -80,7 +80,7 @@ def ran(scratch: Path) -> list[int]:
     return sorted(map(int, path.read_text().split())) if path.exists() else []
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(240)
 def test_a_run_whose_machine_is_gone_goes_on_elsewhere_and_no_job_is_submitted_twice(
     batch: Batch, aws: str, tmp_path: Path

@@ -11,7 +11,7 @@ from tests.services.batch.handle import Batch
 WIDTH = 1000
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 async def test_a_thousand_tasks_take_few_requests(noop_batch: Batch) -> None:
     batch = noop_batch
     batch.pace(noop_s=1)
@@ -33,7 +33,7 @@ async def test_a_thousand_tasks_take_few_requests(noop_batch: Batch) -> None:
     print(f"{to_submit} to submit, {described} to describe, {looks} looks, {calls}")  # noqa: T201
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 async def test_a_thousand_jobs_that_are_no_array_are_described_by_hundreds(noop_batch: Batch) -> None:
     batch = noop_batch
     batch.pace(noop_s=3)

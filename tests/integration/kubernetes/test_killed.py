@@ -15,7 +15,7 @@ from tests.services.kube.fixture import ROOT, Kube
 WIDTH = 60
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(180)
 async def test_no_pod_is_asked_for_again_none_is_lost_and_none_is_left(kube: Kube) -> None:
     module = "tests.integration.kubernetes.to_be_killed"

@@ -16,7 +16,7 @@ MOST_CPU_S = 0.005
 """Of the scheduler, for each task."""
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.timeout(180)
 async def test_a_thousand_pods_cost_few_requests_and_little_cpu(
     kube_noop: Kube, monkeypatch: pytest.MonkeyPatch

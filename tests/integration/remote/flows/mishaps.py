@@ -61,7 +61,7 @@ class MishapsFlow(FlowSpec):
     @step
     def join(self, inputs):
         self.problems = {
-            name: str(getattr(inputs, name).problem)[:200] for name in ("raises", "exits", "slow")
+            name: str(getattr(inputs, name).problem)[-200:] for name in ("raises", "exits", "slow")
         }
         self.tries = inputs.flaky.tries
         self.next(self.end)
