@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,12 @@ from tests.services.faults import Proxy, faulty
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let a test that needs a real server run only with it."""
     needed.require_marked(item)
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection look at the tests and all that they import: they stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

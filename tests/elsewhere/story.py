@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.packages import PACKAGES
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
@@ -31,6 +33,7 @@ class Machine:
         own = {
             "HOME": str(folder),
             "ASYNCFLOW_CACHE_DIR": str(folder / "cache"),
+            "XDG_CACHE_HOME": PACKAGES,
             "ASYNCFLOW_HOME": "",
             "ASYNCFLOW_UI": "plain",
             "PYTHONUNBUFFERED": "1",

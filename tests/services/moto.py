@@ -7,10 +7,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +25,7 @@ KEYS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 _START_S = 60
+_making = threading.Lock()
 _keys: dict[str, tuple[str, str]] = {}
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,7 +82,6 @@ def _wait(process: subprocess.Popen[bytes], port: int, said: IO[bytes]) -> None:
 
 def client(endpoint: str, **more: Any) -> Any:  # Any: a botocore client
     """Return a client of botocore's own, to look at what ours wrote. Its keys are those of the server."""
-    import botocore.session
     from botocore.config import Config
 
     key, secret = _keys.get(endpoint, ("testing", "testing"))
@@ -90,7 +92,16 @@ def client(endpoint: str, **more: Any) -> Any:  # Any: a botocore client
         "config": Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         **more,
     }
-    return botocore.session.Session().create_client("s3", endpoint_url=endpoint, **given)
+    with _making:
+        return _session().create_client("s3", endpoint_url=endpoint, **given)
+
+
+@cache
+def _session() -> Any:  # Any: as above
+    """Return what makes clients: it has read the description of S3, which takes 0.1 s."""
+    import botocore.session
+
+    return botocore.session.Session()
 
 
 def know_keys(endpoint: str, key: str, secret: str) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.chaos.processes import MARK_VARIABLE, kill_marked
 from tests.cli.place import Ended, Place
+from tests.packages import PACKAGES
 from tests.services import moto
 
 __all__ = ["FLOWS", "Cluster", "Machine", "until"]
@@ -137,6 +138,7 @@ class Cluster:
             "PYTHONPATH": str(Path(__file__).parents[3]),
             "ASYNCFLOW_S3_ENDPOINT_URL": self.endpoint,
             "ASYNCFLOW_CACHE_DIR": str(root / "cache"),
+            "XDG_CACHE_HOME": PACKAGES,
             "ASYNCFLOW_PROCESS_PLATFORM": str(self.jobs),
             "ASYNCFLOW_PROCESS_EXPORT": "AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY,HOME,JOURNAL,CHAOS_MARK",
             "JOURNAL": str(self.root / "journal"),
