@@ -90,7 +90,7 @@ gc-kills: ## Kill `asyncflow gc` 200 times beside running runs and see that noth
 
 kube-kills: ## Kill a scheduler with 200 pods in flight, resume here and on a clean machine; a thousand pods, with figures
 	@scripts/setup dev
-	@ASYNCFLOW_KILL_PODS=200 $(PY) -m pytest -s tests/elsewhere/test_pods_kills.py tests/elsewhere/test_pods_wide.py
+	@ASYNCFLOW_KILL_PODS=200 $(PY) -m pytest -s -m wide tests/elsewhere/test_pods_kills.py tests/elsewhere/test_pods_wide.py
 
 remote-kills: ## Kill schedulers KILLS times with 200 jobs in flight, resume here or on a clean machine, count the jobs
 	@scripts/setup dev
