@@ -1,4 +1,4 @@
-"""A thousand pods by one `asyncflow run`: what they cost the server; and in figures (`-s`) what they cost the scheduler.
+"""A thousand pods by one `asyncflow run`: what they cost the server; in figures (`-s`) what they cost the scheduler.
 
 On a quiet machine of 2026 that is 4 ms of CPU a task, the scheduler's start and its children included; on the same
 machine in a slow hour it is twice that, so it is no assertion.
