@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -44,6 +45,11 @@ def options(batch: Batch, **more: Any) -> dict[str, Any]:
 def shell(script: str) -> tuple[str, ...]:
     """A command that runs a script."""
     return ("sh", "-c", script)
+
+
+def held(gate: Path, then: str = "true") -> str:
+    """A script that runs another once a file is there."""
+    return f"until [ -e {gate} ]; do sleep 0.1; done; {then}"
 
 
 def jobs_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import anyio
 import pytest
 
@@ -22,6 +24,7 @@ from tests.integration.batch.bench import (
     PACE,
     alive,
     eventually,
+    held,
     jobs_of,
     opened,
     options,
@@ -71,16 +74,20 @@ async def test_a_lost_answer_to_a_submission_leaves_one_job(batch: Batch, tasks:
     assert set(told.reasons().values()) == {EndReason.SUCCEEDED}
 
 
-async def test_a_job_that_turns_out_to_be_there_twice_is_ended_once(batch: Batch) -> None:
+async def test_a_job_that_turns_out_to_be_there_twice_is_ended_once(batch: Batch, tmp_path: Path) -> None:
     """AWS may list late: what was submitted again because nothing was found may be there twice after all."""
+    gate = tmp_path / "gate"
     async with opened(batch, pace=replace(PACE, twins_after_s=1)) as platform, told_by(platform) as told:
         dropped = batch.fault(words.DROPPED, "batch:SubmitJob")
-        await platform.submit(jobs_of(batch, [1], shell("sleep 4")))
+        await platform.submit(jobs_of(batch, [1], shell(held(gate))))
         [mine] = alive(batch)
         first = batch.job(mine)
-        batch.submit(first["jobDefinition"], first["jobName"], containerOverrides={"command": ["sleep", "9"]})
+        batch.submit(
+            first["jobDefinition"], first["jobName"], containerOverrides={"command": ["sleep", "60"]}
+        )
         await eventually(lambda: len(submitted(batch)) == 2, "there are two")
         await eventually(lambda: alive(batch) == [mine], "the one that is watched is left")
+        gate.touch()
         await told.ended([1])
 
     assert dropped.fired == 1
@@ -155,11 +162,13 @@ async def test_what_aws_says_of_one_request_refuses_its_jobs_only(batch: Batch) 
     assert "8192" in refused[0].message
 
 
-async def test_an_outage_while_jobs_run_is_waited_out(batch: Batch) -> None:
+async def test_an_outage_while_jobs_run_is_waited_out(batch: Batch, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     async with opened(batch, pace=replace(PACE, tries=2)) as platform, told_by(platform) as told:
-        await platform.submit(jobs_of(batch, [1], shell("sleep 1")))
+        await platform.submit(jobs_of(batch, [1], shell(held(gate))))
         await told.running([1])
         outage = batch.fault(words.UNAVAILABLE, "batch:DescribeJobs", 7)
+        gate.touch()
         await told.ended([1])
 
     assert outage.fired == 7

@@ -22,6 +22,7 @@ from tests.integration.batch.bench import (
     alive,
     context,
     eventually,
+    held,
     jobs_of,
     opened,
     owner_of,
@@ -49,10 +50,11 @@ def shuffled(batch: Batch, script: str) -> list[Job]:
     return [*jobs[:2], replace(jobs[2], attempt=Attempt(36, 2))]
 
 
-async def test_jobs_of_every_kind_are_found_and_none_is_submitted_again(batch: Batch) -> None:
-    wait = "sleep 2; exit $((ASYNCFLOW_SPEC_INDEX + AWS_BATCH_JOB_ARRAY_INDEX))"
+async def test_jobs_of_every_kind_are_found_and_none_is_submitted_again(batch: Batch, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    wait = held(gate, "exit $((ASYNCFLOW_SPEC_INDEX + AWS_BATCH_JOB_ARRAY_INDEX))")
     everything = [
-        *jobs_of(batch, [1], shell("sleep 2")),
+        *jobs_of(batch, [1], shell(held(gate))),
         *jobs_of(batch, range(10, 14), shell(wait)),
     ]
     retries = shuffled(batch, wait)
@@ -66,6 +68,7 @@ async def test_jobs_of_every_kind_are_found_and_none_is_submitted_again(batch: B
         found = await platform.find([*attempts, Attempt(77, 0)])
         assert [one.attempt for one in found] == attempts
         assert all(one.phase is not Phase.ENDED for one in found)
+        gate.touch()
         await platform.submit(everything[1:])
         await platform.submit(retries)
         await told.ended([1, 10, 11, 12, 13, 31, 40, 36])
@@ -102,7 +105,7 @@ async def test_a_request_that_arrives_after_the_look_is_seen_before_it_is_repeat
 
 async def test_of_two_jobs_for_one_attempt_one_is_ended(batch: Batch, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    jobs = jobs_of(batch, range(10, 13), shell(f"until [ -e {gate} ]; do sleep 0.1; done"))
+    jobs = jobs_of(batch, range(10, 13), shell(held(gate)))
     async with killed(batch) as one, killed(batch) as other:
         await other.submit([])  # it has looked, before there was anything
         await one.submit(jobs)
