@@ -23,6 +23,7 @@ def words(machine: Machine) -> None:
     (machine.place.root / "words.txt").write_text("one two")
 
 
+@pytest.mark.timeout(180)
 def test_every_kind_of_step_makes_what_it_makes_here(place: Cluster) -> None:
     machine = place.machine("a")
     words(machine)

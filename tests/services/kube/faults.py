@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.services.kube.orders import REQUEST_TROUBLES, Trouble
 
-_WAIT_S = 20.0
+_WAIT_S = 40.0
 
 
 class Fault:
