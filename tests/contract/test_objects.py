@@ -11,12 +11,12 @@ import pytest
 
 from asyncflow.store.objects import Objects
 from asyncflow.store.s3.requests import PART_BYTES
-from tests.contract.objects import CLIENTS, DIRECTORY, opened
+from tests.contract.objects import CLIENTS, DIRECT, DIRECTORY, opened
 from tests.services import moto
 from tests.services.faults import BROKEN, CUT_BODY, LOST_ANSWER, SLOW_DOWN, Proxy
 
 
-@pytest.fixture(params=[*CLIENTS, DIRECTORY])
+@pytest.fixture(params=[*CLIENTS, DIRECT, DIRECTORY])
 async def objects(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Objects]:
     if request.param == DIRECTORY:
         url = str(tmp_path / "home" / "shared")
@@ -26,16 +26,17 @@ async def objects(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         yield objects
 
 
-@pytest.fixture(params=CLIENTS)
+@pytest.fixture(params=[*CLIENTS, DIRECT])
 async def in_bucket(request: pytest.FixtureRequest, bucket: str) -> AsyncIterator[Objects]:
     async with opened(request.param, f"s3://{bucket}/some/place") as objects:
         yield objects
 
 
-@pytest.fixture(params=CLIENTS)
+@pytest.fixture(params=[*CLIENTS, DIRECT])
 async def behind(request: pytest.FixtureRequest, bucket: str, proxy: Proxy) -> AsyncIterator[Objects]:
     """Objects behind the proxy."""
     async with opened(request.param, f"s3://{bucket}/some/place") as objects:
+        proxy.requests.clear()
         yield objects
 
 

@@ -18,6 +18,7 @@ from tests.services.kube.fixture import (  # noqa: F401 - fixtures
     kube_server,
     serve,
 )
+from tests.services.radosgw import gateway
 
 
 @pytest.fixture(scope="session")
@@ -27,11 +28,17 @@ def gates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def standin_server(aws: str, gates: Path) -> Iterator[Server]:
+def radosgw() -> str:
+    """The address of an S3 server that keeps connections, and checks signatures."""
+    return gateway().endpoint
+
+
+@pytest.fixture(scope="session")
+def standin_server(radosgw: str, gates: Path) -> Iterator[Server]:
     """A cluster with room for thousands, whose pods are stand-ins for workers."""
     room = "cpu=4000,memory=16000Gi,ephemeral-storage=99000Gi,pods=9000"
     call = "tests.elsewhere.standin:work"
-    environment = {**moto.environment(aws), GATES: str(gates)}
+    environment = {**moto.environment(radosgw), GATES: str(gates)}
     with serve(
         "--mode", "noop", "--noop", "0", "--noop-call", call, "--node", f"big,{room}", environment=environment
     ) as server:
@@ -60,6 +67,6 @@ def pods(kube: Kube, aws: str, tmp_path: Path) -> Pods:  # noqa: F811 - a fixtur
 
 
 @pytest.fixture
-def wide(standins: Kube, aws: str, tmp_path: Path) -> Pods:
+def wide(standins: Kube, radosgw: str, tmp_path: Path) -> Pods:
     """A cluster whose pods are stand-ins, and machines that use it."""
-    return Pods.of(standins, aws, tmp_path)
+    return Pods.of(standins, radosgw, tmp_path)

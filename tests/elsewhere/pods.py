@@ -32,7 +32,7 @@ class Pods:
 
     def give_keys(self) -> None:
         """Lay the bucket's keys into a secret `aws`, for pods that are processes."""
-        literals = [f"--from-literal={name}={value}" for name, value in moto.KEYS.items()]
+        literals = [f"--from-literal={name}={value}" for name, value in moto.keys_of(self.aws).items()]
         self.kube.kubectl("create", "secret", "generic", "aws", *literals)
 
     def machine(self, name: str = "scheduler", **environment: str) -> Machine:

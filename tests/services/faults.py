@@ -72,6 +72,8 @@ class Proxy:
         """How many were told so."""
         self.requests: list[str] = []
         """`METHOD /path?query` of what was asked, in the order of arrival."""
+        self.direct: list[str] = []
+        """Those that were not made by AWS's library."""
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.proxy = self
@@ -101,6 +103,11 @@ class Proxy:
                     fault.left = None if fault.left is None else fault.left - 1
                     return fault.kind
         return None
+
+    def note_direct(self, request: str) -> None:
+        """Note that a request was made past the library, which tells how often it has tried."""
+        with self._lock:
+            self.direct.append(request)
 
     def is_elsewhere(self, authorization: str) -> bool:
         """Tell whether a request is signed for another region, and count it."""
@@ -147,6 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         kind = self.server.proxy.take(f"{self.command} {self.path}")
+        if "amz-sdk-request" not in self.headers:
+            self.server.proxy.note_direct(f"{self.command} {self.path}")
         if kind in _ANSWERS:
             self._refuse(*_ANSWERS[kind])
             return

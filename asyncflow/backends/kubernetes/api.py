@@ -20,6 +20,7 @@ from asyncflow.backends.kubernetes.connecting import Access, Loaded, library, lo
 from asyncflow.backends.kubernetes.errors import BadConnection, ClusterError, Unauthorized
 from asyncflow.backends.kubernetes.pacing import Pace, pause_s
 from asyncflow.backends.kubernetes.parts import Json, many, text
+from asyncflow.backends.kubernetes.proxies import settle_session
 from asyncflow.text import one_line
 from asyncflow.version import __version__
 
@@ -299,7 +300,9 @@ class Api:
     async def _connect(self) -> None:
         loaded = await load(self._access)
         self._loaded = loaded
-        self._clients.append(library("kubernetes_asyncio.client").ApiClient(loaded.configuration))
+        client = library("kubernetes_asyncio.client").ApiClient(loaded.configuration)
+        settle_session(client)
+        self._clients.append(client)
 
     async def _renew(self, stale: Any) -> None:  # Any: the client whose credentials were refused
         """Read the configuration anew: a token in it may have been renewed, a plug-in gives another one."""

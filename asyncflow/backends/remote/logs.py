@@ -110,9 +110,10 @@ class RemoteLogs:
             if received is not None and log is not None:
                 self._give(Attempt(of.task, of.attempt), log, log.add(of.piece, received.data))
 
-        async with anyio.create_task_group() as group:
-            for key, of in pieces:
-                group.start_soon(read, key, of)
+        if pieces:
+            async with anyio.create_task_group() as group:
+                for key, of in pieces:
+                    group.start_soon(read, key, of)
         await self._sink.wait_ready()
 
     def _give(self, attempt: Attempt, log: _Log, data: bytes) -> None:

@@ -19,6 +19,7 @@ from asyncflow.records import replace
 from asyncflow.store.objects import NO_METADATA, ObjectInfo, Received
 from asyncflow.store.s3.address import S3Address, S3Settings
 from asyncflow.store.s3.asking import Streamed, for_one_try
+from asyncflow.store.s3.direct import Direct, watch
 from asyncflow.store.s3.failures import Problem, RemoteStoreError, problem_of, refusal_of, told
 from asyncflow.store.s3.library import client_errors, opening_client
 from asyncflow.store.s3.policy import Rate, Verdict, pause_s
@@ -58,6 +59,8 @@ class S3Objects:
         self._parts = asyncio.Semaphore(PARTS_AT_ONCE)
         self._opened: Any = None  # Any: aiobotocore's context manager of a client
         self._client: Any = None  # Any: made by botocore from its service description
+        self._credentials: Any = None  # Any: aiobotocore's
+        self._direct = Direct(None, None)
 
     @property
     def url(self) -> str:
@@ -73,7 +76,9 @@ class S3Objects:
         """Make the client. Nothing is sent. Raises StoreError if the configuration is wrong."""
         try:
             self._opened = opening_client(self._settings, _CONNECTIONS)
-            self._client = await self._opened.__aenter__()
+            self._client, self._credentials = await self._opened.__aenter__()
+            watch(self._client)
+            self._direct = Direct(self._client, self._credentials)
         except (*client_errors(), ValueError) as error:
             raise self._told(problem_of(error), "", "opened") from error
         return self
@@ -100,6 +105,8 @@ class S3Objects:
         settings = replace(self._settings, encryption=encryption) if encryption else self._settings
         other = S3Objects(address, settings)
         other._rate, other._parts, other._client = self._rate, self._parts, self._client
+        other._credentials = self._credentials
+        other._direct = Direct(self._client, self._credentials)
         return other
 
     async def get(self, key: str, *, offset: int = 0, length: int | None = None) -> Received | None:
@@ -108,9 +115,16 @@ class S3Objects:
             info = await self.head(key)
             return None if info is None else Received(b"", info)
         arguments = self._requests.get(key, offset, length)
+        full_key = arguments["Key"]
 
-        async def once() -> Received:
-            answer = await self._client.get_object(**arguments)
+        async def once() -> Received | None:
+            found = await self._direct.get(full_key, arguments.get("Range", ""))
+            if found is not None:
+                if found.is_missing:
+                    return None
+                return Received(found.data, self._requests.info_of(key, found.headers))
+            with self._direct.learning(full_key):
+                answer = await self._client.get_object(**arguments)
             async with answer["Body"] as body:
                 data: bytes = await body.read()
             if len(data) != int(answer["ContentLength"]):

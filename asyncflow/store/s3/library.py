@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import import_module
@@ -12,7 +12,14 @@ from asyncflow.errors import UserError
 from asyncflow.store.s3.address import S3Settings
 from asyncflow.store.s3.requests import Arguments, client_options
 
-__all__ = ["MissingLibrary", "blocking_client", "client_errors", "opening_client"]
+__all__ = [
+    "MissingLibrary",
+    "answer_error",
+    "blocking_client",
+    "client_errors",
+    "opening_client",
+    "plain_request",
+]
 
 
 class MissingLibrary(UserError):
@@ -24,8 +31,11 @@ class MissingLibrary(UserError):
 @asynccontextmanager
 async def opening_client(
     settings: S3Settings, connections: int
-) -> AsyncGenerator[Any]:  # Any: made by aiobotocore from a description
-    """Make a client of aiobotocore, and close it. Raises botocore's errors."""
+) -> AsyncGenerator[tuple[Any, Any]]:  # Any: made by aiobotocore from a description
+    """Make a client of aiobotocore, and close it: it, and its credentials. Raises botocore's errors.
+
+    There are no credentials to be had if the client was given its own, or is to have none.
+    """
     session = _library("aiobotocore.session").AioSession(profile=settings.profile)
     if settings.role:
         kinds = _library("aiobotocore.credentials")
@@ -39,7 +49,8 @@ async def opening_client(
         )
     config = _library("aiobotocore.config").AioConfig
     async with session.create_client("s3", **_options(session, config, settings, connections)) as client:
-        yield _asking_once(client)
+        credentials = None if settings.client_options else await session.get_credentials()
+        yield _asking_once(client), credentials
 
 
 def blocking_client(
@@ -55,6 +66,19 @@ def blocking_client(
         )
     config = _library("botocore.config").Config
     return _asking_once(session.create_client("s3", **_options(session, config, settings, connections)))
+
+
+def plain_request(url: str, headers: Mapping[str, str]) -> Any:  # Any: botocore's
+    """Return a GET as the connections of a client take it: signed, to be sent as it is."""
+    request = _library("botocore.awsrequest").AWSPreparedRequest
+    return request("GET", url, headers, b"", stream_output=True)
+
+
+def answer_error(status: int, code: str, headers: Mapping[str, str], operation: str) -> Exception:
+    """Return the error that the library raises for such an answer."""
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers}}
+    error: Exception = _library("botocore.exceptions").ClientError(answer, operation)
+    return error
 
 
 def _asking_once(client: Any) -> Any:  # Any: a client of either library

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from asyncflow.records import record
 from asyncflow.store.objects import NO_METADATA, ObjectInfo
 from asyncflow.store.s3.address import S3Address, S3Settings
+from asyncflow.version import __version__
 
 __all__ = [
     "MOST_DELETED",
@@ -36,6 +38,7 @@ SMALL_BYTES = 1 << 20
 """Up to here an object is sent and fetched without asking how many others are."""
 MOST_DELETED = 1000
 _MOST_PARTS = 10_000
+_METADATA = "x-amz-meta-"
 
 Arguments = dict[str, Any]  # Any: keyword arguments of a botocore operation
 
@@ -77,6 +80,7 @@ def client_options(settings: S3Settings, config: type[Any], connections: int) ->
         tcp_keepalive=True,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
+        user_agent=f"asyncflow/{__version__}",  # the library's own is put together anew for every request
     )
     given = dict(settings.client_options or {})
     theirs = given.pop("config", None)
@@ -166,6 +170,24 @@ class Requests:
             encryption=str(answer.get("ServerSideEncryption") or ""),
         )
 
+    def info_of(self, key: str, headers: Mapping[str, str]) -> ObjectInfo:
+        """Read what the headers of a GET, names in lower case, tell of an object."""
+        whole = headers.get("content-range", "").rpartition("/")[2]
+        return ObjectInfo(
+            key=key,
+            size_bytes=int(whole) if whole.isdigit() else int(headers.get("content-length") or 0),
+            etag=headers.get("etag", "").strip('"'),
+            modified_at=_seconds(headers.get("last-modified")),
+            server_at=_seconds(headers.get("date")),
+            content_type=headers.get("content-type", ""),
+            metadata={
+                name.removeprefix(_METADATA): value
+                for name, value in headers.items()
+                if name.startswith(_METADATA)
+            },
+            encryption=headers.get("x-amz-server-side-encryption", ""),
+        )
+
     def listed(self, answer: Mapping[str, Any]) -> list[ObjectInfo]:  # Any: botocore's answer
         """Read a page of a list, in order of keys."""
         at = _server_time(answer)
@@ -193,7 +215,12 @@ def is_precondition(status: int, code: str) -> bool:
 
 
 def _server_time(answer: Mapping[str, Any]) -> float:  # Any: botocore's answer
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return _seconds(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date"))
+
+
+@lru_cache(maxsize=64)
+def _seconds(date: str | None) -> float:
+    """Return a header's date as seconds since the epoch; 0.0 if it is none."""
     try:
         return parsedate_to_datetime(date).timestamp() if date else 0.0
     except (TypeError, ValueError):
