@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from asyncflow.cards.live import Stamp, stamp_of
 from asyncflow.machine.ids import Attempt
+from asyncflow.runtime.attempt_files import attempts_with_file
 from asyncflow.store.layout import live_cards_path
 from asyncflow.store.objects import Objects
 from asyncflow.store.s3.keys import cards_key
@@ -45,7 +46,8 @@ class CardMirror:
                 del self._sent[attempt]
 
     def _stamps(self, attempts: Sequence[Attempt]) -> dict[Attempt, Stamp]:
-        found = {attempt: stamp_of(self._home, self._run, *attempt) for attempt in attempts}
+        there = attempts_with_file(attempts, lambda one: live_cards_path(self._home, self._run, *one))
+        found = {attempt: stamp_of(self._home, self._run, *attempt) for attempt in there}
         return {attempt: stamp for attempt, stamp in found.items() if stamp is not None}
 
     async def _send(self, attempt: Attempt) -> None:

@@ -11,6 +11,7 @@ from asyncflow.events.position import RawBatch
 from asyncflow.machine.events import AttemptFailed, AttemptLaunched, AttemptLost, AttemptSucceeded
 from asyncflow.machine.ids import PARAMETERS_TASK, Attempt
 from asyncflow.records import field, record
+from asyncflow.runtime.attempt_files import attempts_with_file
 from asyncflow.store.layout import blob_path, log_path
 from asyncflow.store.local import LocalStore
 from asyncflow.store.manifests import decode_manifest
@@ -139,17 +140,21 @@ class Gathering:
         parts: list[LogPart] = []
         read_to: dict[Attempt, int] = {}
         left = _LOG_BYTES
-        for attempt, offset in self._logs.items():
-            data = _read(log_path(self._home, self._run, *attempt), offset, left) if left > 0 else b""
+        for attempt in attempts_with_file(self._logs, self._log_path):
+            offset = self._logs[attempt]
+            data = _read(self._log_path(attempt), offset, left) if left > 0 else b""
             if data:
                 parts.append(LogPart(*attempt, offset, data))
                 read_to[attempt] = offset + len(data)
                 left -= len(data)
         return tuple(parts), read_to
 
+    def _log_path(self, attempt: Attempt) -> str:
+        return log_path(self._home, self._run, *attempt)
+
     def _size(self, attempt: Attempt) -> int:
         try:
-            return os.stat(log_path(self._home, self._run, *attempt)).st_size
+            return os.stat(self._log_path(attempt)).st_size
         except FileNotFoundError:
             return 0
 

@@ -1,7 +1,8 @@
 """A thousand pods by one `asyncflow run`: what they cost the server; in figures (`-s`) what they cost the scheduler.
 
-On a quiet machine of 2026 that is 4 ms of CPU a task, the scheduler's start and its children included; on the same
-machine in a slow hour it is twice that. So it is held against bare work that is timed in the same minute.
+That is held against bare work that is timed in the same minute, as machines differ, and this one's speed doubles and
+halves within the hour: 5.0 ms of CPU a task were measured beside 5.0 ms of bare work, the scheduler's start and its
+children included, 7.2 ms beside 9.3 ms.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from tests.elsewhere.pods import Pods, flow
 WIDTH = 1000
 BARE_STEPS = 100_000
 """Of a bare loop."""
-MOST_BARE = 2.5
-"""So many times what they take a task may cost: 1.67 times was measured (6.29 ms beside 3.76 ms)."""
+MOST_BARE = 2.0
+"""So many times what they take a task may cost: 0.8 to 1.5 times were measured."""
 
 
 def bare_s() -> float:

@@ -1,8 +1,8 @@
 """GETs of a bucket's objects over the library's connections, past its machinery.
 
 The library has shown with a GET of its own where the bucket is and how requests to it are signed; the next ones are
-made after that pattern, at less than half of the processor time. What is answered other than usual is asked again through
-the library, which knows about redirects, credentials and all the rest.
+made after that pattern, at less than half of the processor time. What is answered other than usual is asked again
+through the library, which knows about redirects, credentials and all the rest.
 """
 
 from __future__ import annotations
