@@ -17,6 +17,7 @@ from tests.services.batch.admin import Admin
 from tests.services.batch.engine import Engine
 from tests.services.batch.faults import Faults
 from tests.services.batch.install import install
+from tests.services.batch.one_writer import OneWriter
 from tests.services.batch.runners import tidy
 from tests.services.batch.step_functions import mend_step_functions
 
@@ -36,7 +37,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: _end(engine))
     if arguments.with_parent:
         threading.Thread(target=_end_with_input, args=(engine,), daemon=True).start()
-    application = Admin(engine, Faults(DomainDispatcherApplication(create_backend_app)))
+    application = Admin(engine, Faults(OneWriter(DomainDispatcherApplication(create_backend_app))))
     run_simple("127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler)
 
 
