@@ -277,7 +277,9 @@ def _bucket() -> Iterator[str]:
     """Make a bucket on the server that the environment names, or on the radosgw of `make services`."""
     if not os.environ.get("ASYNCFLOW_S3_ENDPOINT_URL"):
         script = [str(_ROOT / "scripts" / "services"), "env", "radosgw"]
-        told = subprocess.run(script, stdout=subprocess.PIPE, text=True, check=True).stdout
+        told = subprocess.run(script, stdout=subprocess.PIPE, text=True, check=False).stdout
+        if not told:
+            sys.exit("There is no server: `make services` starts one, ASYNCFLOW_S3_ENDPOINT_URL names another.")
         known = dict(line.split("=", 1) for line in told.splitlines())
         os.environ |= {
             "ASYNCFLOW_S3_ENDPOINT_URL": known["RADOSGW_ENDPOINT"],
@@ -312,8 +314,10 @@ def main(arguments: list[str]) -> None:
         _stage(*rest)
     elif what == "history":
         history(int(rest[0]) if rest else 10_000)
-    else:
+    elif what == "transfer":
         transfer(int(rest[0]) if rest else 1000)
+    else:
+        sys.exit(__doc__)
 
 
 if __name__ == "__main__":
