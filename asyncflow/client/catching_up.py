@@ -197,9 +197,7 @@ class Replica:
         self.catch_up_run(run)
 
     def _take_files(self, run: int, piece: Piece) -> None:
-        for kept in piece.manifests:
-            if self._store.manifest_bytes(run, kept.task, kept.attempt) != kept.body:
-                self._store.keep_manifest(run, kept.task, kept.attempt, kept.body)
+        self._store.keep_manifests(run, piece.manifests)
         for part in piece.logs:
             _add_to_log(log_path(self.home, run, part.task, part.attempt), part)
 

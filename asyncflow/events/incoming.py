@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Sequence
 
 from asyncflow.errors import AsyncflowError
-from asyncflow.events.codec import decode_batch
 from asyncflow.events.database import statement
 from asyncflow.events.head import Head
 from asyncflow.events.lease import Lease, Owner, is_alive
@@ -93,19 +92,19 @@ def take_batches(ledger: Ledger, run: int, batches: Sequence[RawBatch], position
 
     Raises:
         Diverged: Other events are recorded here under the same numbers. Nothing was changed.
-        StoreError: A batch is damaged.
+        StoreError: A batch is damaged, or missing.
     """
     db = ledger.db
-    here: int = (db.execute(statement("next_seq"), (run,)).fetchone() or (0,))[0]
+    here = ledger.next_seq(run)
     if here == 0 and batches:
         forget_run(db, run, tables=("runs", "tags"))
     for batch in batches:
         if batch.seq >= here:
-            here = ledger.append(run, decode_batch(batch.body), batch.seq)
-            continue
+            break
         known = db.execute(statement("raw_batches"), {"run": run, "after": batch.seq, "limit": 1}).fetchone()
         if known is None or known[0] != batch.seq or known[3] != batch.body:
             raise Diverged(f"event {batch.seq} of run {run} is another one here")
+    ledger.take(run, [batch for batch in batches if batch.seq >= here], here)
     put_position(db, run, position._replace(head=position_of(db, run).head))
 
 

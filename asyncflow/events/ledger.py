@@ -10,6 +10,7 @@ from operator import attrgetter
 from asyncflow.errors import RunIsElsewhere, StoreError
 from asyncflow.events.codec import Recorded, decode_batch, encode_batch
 from asyncflow.events.database import statement, store_error, transaction
+from asyncflow.events.position import RawBatch
 from asyncflow.events.rows import ArtifactRow, AttemptRow, MetadataRow, RunRow, TagRow, TaskRow
 from asyncflow.events.views import Changes, RunView
 from asyncflow.records import fields
@@ -48,8 +49,7 @@ class Ledger:
             RunIsElsewhere: The run's next number is not `expected_seq`. Nothing was changed.
             InternalError: An event cannot be encoded. Nothing was changed.
         """
-        row = self.db.execute(statement("next_seq"), (run,)).fetchone()
-        next_seq: int = row[0] if row else 0
+        next_seq = self.next_seq(run)
         if next_seq != expected_seq:
             raise RunIsElsewhere(
                 f"Run {run} has gone on without this process: its log has {next_seq} events, "
@@ -61,11 +61,38 @@ class Ledger:
         body = encode_batch(events)
         at = getattr(events[0], "at", 0.0)
         self.db.execute(statement("insert_batch"), (run, expected_seq, len(events), at, body))
-        changes = self._view(run, expected_seq).fold(events)
-        write_changes(self.db, changes)
-        if changes.is_over:
-            self._views.pop(run, None)
+        self._fold(run, expected_seq, events)
         return expected_seq + len(events)
+
+    def take(self, run: int, batches: Sequence[RawBatch], expected_seq: int) -> None:
+        """Record batches that were recorded elsewhere.
+
+        What they change in the views is written once: it is the same whatever batches a log is folded in.
+
+        Args:
+            run: The run.
+            batches: Each follows on the one before, the first on what is here.
+            expected_seq: The run's next number.
+
+        Raises:
+            StoreError: One is damaged, or missing. Nothing was changed.
+        """
+        events: list[Recorded] = []
+        for batch in batches:
+            if batch.seq != expected_seq + len(events):
+                raise StoreError(
+                    f"Event {expected_seq + len(events)} of run {run} is missing in what another machine recorded",
+                    hint="See what is there: asyncflow doctor",
+                )
+            events += decode_batch(batch.body)
+        if batches:
+            self.db.executemany(statement("insert_batch"), [(run, *batch) for batch in batches])
+            self._fold(run, expected_seq, events)
+
+    def next_seq(self, run: int) -> int:
+        """Return the number of a run's next event."""
+        row = self.db.execute(statement("next_seq"), (run,)).fetchone()
+        return row[0] if row else 0
 
     def read(self, run: int, after: int) -> list[Recorded]:
         """Return the run's events from number `after` on."""
@@ -105,6 +132,12 @@ class Ledger:
             self._trim_above = max(
                 _MOST_WAL_BYTES, os.path.getsize(f"{self.path}-wal") + _MOST_WAL_BYTES // 4
             )
+
+    def _fold(self, run: int, next_seq: int, events: Sequence[Recorded]) -> None:
+        changes = self._view(run, next_seq).fold(events)
+        write_changes(self.db, changes)
+        if changes.is_over:
+            self._views.pop(run, None)
 
     def _view(self, run: int, next_seq: int) -> RunView:
         view = self._views.get(run)

@@ -245,6 +245,32 @@ class LocalStore:
             what = f"The manifest of run {run}, task {task}, attempt {attempt}"
             raise write_failure(error, path, what) from error
 
+    def keep_manifests(self, run: int, manifests: Sequence[tuple[int, int, bytes]]) -> None:
+        """Append those manifests that were made elsewhere and are not here.
+
+        Args:
+            run: The run.
+            manifests: Task, attempt, and the body as it lies in a pack there.
+
+        Raises:
+            StoreError: They cannot be written, or what is there cannot be read.
+        """
+        by_path: dict[str, list[tuple[int, int, bytes]]] = {}
+        for one in manifests:
+            by_path.setdefault(pack_path(self.root, run, one[0]), []).append(one)
+        for path, wanted in by_path.items():
+            pack = self._pack(run, wanted[0][0])
+            try:
+                there = pack.read_all([(task, attempt) for task, attempt, _ in wanted])
+            except OSError as error:
+                raise read_failure(error, path, f"The manifests of run {run}") from error
+            records = [sealed(*one) for one, known in zip(wanted, there, strict=True) if known != one[2]]
+            try:
+                if records:
+                    append(path, b"".join(records))
+            except OSError as error:
+                raise write_failure(error, path, f"The manifests of run {run}") from error
+
     def discard_manifest(self, run: int, task: int, attempt: int) -> None:
         """Take back what stands where an attempt that is about to begin will leave its manifest, if anything does.
 

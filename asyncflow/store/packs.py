@@ -24,7 +24,7 @@ import errno
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from asyncflow.store.manifests import MAGIC
@@ -48,7 +48,7 @@ def sealed(task: int, attempt: int, body: bytes) -> bytes:
 
 
 def append(path: str, record: bytes) -> None:
-    """Append a record to a pack, in one piece; makes file and directory if they are missing.
+    """Append a record to a pack, or several, in one piece; makes file and directory if they are missing.
 
     Raises:
         OSError: It could not be written, or not all of it. What is there then, no reader takes for a manifest.
@@ -116,6 +116,19 @@ class Pack:
         try:
             entry = self._find(fd, task, attempt)
             return None if entry is None else os.pread(fd, entry.length, entry.offset)
+        finally:
+            os.close(fd)
+
+    def read_all(self, keys: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        """Return the bytes of manifests by task and attempt, as `read` does of one. Raises OSError."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return [None] * len(keys)
+        try:
+            self._catch_up(fd)
+            entries = [self._entries.get(key) for key in keys]
+            return [os.pread(fd, one.length, one.offset) if one and one.length else None for one in entries]
         finally:
             os.close(fd)
 

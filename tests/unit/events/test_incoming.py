@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from asyncflow.errors import StoreError
 from asyncflow.events.database import open_writer, transaction
 from asyncflow.events.head import Head
 from asyncflow.events.incoming import Diverged, drop_diverged, is_driven_here, take_batches, take_head
 from asyncflow.events.lease import Lease, Owner, acquire
-from asyncflow.events.ledger import Ledger
+from asyncflow.events.ledger import VIEWS, Ledger
 from asyncflow.events.position import NOWHERE, Position, RawBatch, position_of, raw_batches
 from asyncflow.events.reader import Reader
 from asyncflow.events.rows import RunRow
@@ -213,3 +214,34 @@ def test_run_ids_go_on_behind_those_of_other_machines(logs: tuple[Log, Log]) -> 
 
     with transaction(here.db):
         assert here.ledger.new_run_id() == 42
+
+
+def test_a_batch_that_is_missing_is_told_and_nothing_is_taken(logs: tuple[Log, Log]) -> None:
+    here, there = logs
+    there.record(*TURNS)
+    first, _, last = there.batches()
+
+    with pytest.raises(StoreError, match="Event 2 of run 1 is missing"):
+        here.take([first, last], 1)
+
+    assert here.batches() == []
+
+
+def test_many_batches_at_once_give_the_same_views_as_one_by_one(
+    logs: tuple[Log, Log], tmp_path: Path
+) -> None:
+    here, there = logs
+    there.record(*TURNS)
+    third = Log(tmp_path / "third.db")
+
+    with closing(third.db):
+        for number, batch in enumerate(there.batches(), 1):
+            third.take([batch], number)
+        here.take(there.batches(), 1)
+
+        tables = [
+            [log.db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in VIEWS]
+            for log in (here, third)
+        ]
+    assert tables[0] == tables[1]
+    assert any(tables[0])

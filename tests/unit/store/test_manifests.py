@@ -228,3 +228,17 @@ def test_a_pack_that_cannot_be_opened_is_an_error_that_says_why(store: LocalStor
     with pytest.raises(StoreError, match="could not be written"):
         store.discard_manifest(3, 12, 1)
     assert not store.has_manifest(3, 12, 1)
+
+
+def test_what_many_attempts_left_elsewhere_is_kept_once(store: LocalStore) -> None:
+    bodies = {task: encode_manifest(FULL._replace(task=task)) for task in (1, 2, 999, 1000, 2500)}
+    store.keep_manifest(3, 2, 1, bodies[2])
+    asked = [(task, 1, body) for task, body in bodies.items()]
+
+    store.keep_manifests(3, asked)
+    size = [path.stat().st_size for path in sorted(Path(store.root).rglob("*.manifests"))]
+    store.keep_manifests(3, asked)
+
+    assert {task: store.manifest_bytes(3, task, 1) for task in bodies} == bodies
+    assert size == [path.stat().st_size for path in sorted(Path(store.root).rglob("*.manifests"))]
+    assert len(size) == 3
