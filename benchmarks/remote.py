@@ -1,7 +1,8 @@
-"""A store in a bucket: transfers against a bare aiobotocore, and how soon another machine sees a large run.
+"""A store in a bucket: transfers against a bare aiobotocore, how soon another machine sees a large run, code packages.
 
 python -m benchmarks.remote transfer [MB]      1,000 MB by default
 python -m benchmarks.remote history [TASKS]    10,000 by default: runs them, then opens the run with an empty cache
+python -m benchmarks.remote package [FILES]    200 by default: packs a project and sends it, then once more, unchanged
 
 The server is what ASYNCFLOW_S3_ENDPOINT_URL and AWS_* name, else the radosgw of `make services`. A bucket is made, and
 emptied in the end.
@@ -24,6 +25,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from asyncflow.store.package.build import Package, build_package
+from asyncflow.store.package.upload import upload_package
 from asyncflow.store.s3.address import parse_url
 from asyncflow.store.s3.aio import S3Objects
 from asyncflow.store.s3.blocking import BlockingObjects
@@ -207,6 +210,8 @@ from asyncflow.store.local import LocalStore
 from asyncflow.store.manifest import ArtifactRecord
 from asyncflow.store.replica import make_replica
 from asyncflow.store.s3.blocking import BlockingObjects
+from asyncflow.store.package.build import Package, build_package
+from asyncflow.store.package.upload import upload_package
 from asyncflow.store.s3.address import parse_url
 from asyncflow.store.s3.keys import blob_key
 from asyncflow.store.layout import blob_path
@@ -269,6 +274,53 @@ def history(tasks: int) -> None:
             )
 
 
+# Code packages
+
+
+def package(files: int) -> None:
+    """Pack a project of so many files and send it, again with nothing changed, and with one; print seconds."""
+    with tempfile.TemporaryDirectory() as directory, _bucket() as bucket:
+        cache = f"{directory}/cache"
+        _pack("what asyncflow brings, once for each release", _project(f"{directory}/tiny", 0), bucket, cache)
+        for number in range(_ROUNDS):
+            flow = _project(f"{directory}/project{number}", files)
+            _pack(f"a project of {files} files", flow, bucket, cache)
+            _pack("unchanged", flow, bucket, cache)
+            flow.write_text("# changed\n")
+            _pack("one file changed", flow, bucket, cache)
+
+
+def _project(directory: str, files: int) -> Path:
+    """Write a project; return its flow file."""
+    for number in range(files):
+        folder = Path(directory) / f"part{number % 10}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"module{number}.py").write_text(f"# {uuid.uuid4()}\nVALUE = {number}\n" * 50)
+    flow = Path(directory) / "flow.py"
+    flow.parent.mkdir(exist_ok=True)
+    flow.write_text("# the flow\n")
+    return flow
+
+
+def _pack(what: str, flow: Path, bucket: str, cache: str) -> None:
+    began = time.perf_counter()
+    made = build_package(str(flow), directory=cache)
+    packed_s = time.perf_counter() - began
+    was_sent, send_s = asyncio.run(_send_package(bucket, made))
+    sys.stdout.write(
+        f"{what}: packed in {packed_s:.3f} s, {'sent' if was_sent else 'not sent'} in {send_s:.3f} s, "
+        f"{os.path.getsize(made.path):,} bytes\n"
+    )
+
+
+async def _send_package(bucket: str, made: Package) -> tuple[bool, float]:
+    async with S3Objects(parse_url(f"s3://{bucket}/bench")) as objects:
+        await objects.check()
+        began = time.perf_counter()
+        uploaded = await upload_package(objects, made)
+        return uploaded.was_sent, time.perf_counter() - began
+
+
 # The server
 
 
@@ -279,7 +331,9 @@ def _bucket() -> Iterator[str]:
         script = [str(_ROOT / "scripts" / "services"), "env", "radosgw"]
         told = subprocess.run(script, stdout=subprocess.PIPE, text=True, check=False).stdout
         if not told:
-            sys.exit("There is no server: `make services` starts one, ASYNCFLOW_S3_ENDPOINT_URL names another.")
+            sys.exit(
+                "There is no server: `make services` starts one, ASYNCFLOW_S3_ENDPOINT_URL names another."
+            )
         known = dict(line.split("=", 1) for line in told.splitlines())
         os.environ |= {
             "ASYNCFLOW_S3_ENDPOINT_URL": known["RADOSGW_ENDPOINT"],
@@ -314,6 +368,8 @@ def main(arguments: list[str]) -> None:
         _stage(*rest)
     elif what == "history":
         history(int(rest[0]) if rest else 10_000)
+    elif what == "package":
+        package(int(rest[0]) if rest else 200)
     elif what == "transfer":
         transfer(int(rest[0]) if rest else 1000)
     else:
