@@ -101,6 +101,8 @@ class KubernetesPlatform:
             on_news=self._wake,
         )
         self._watchers: dict[str, Watcher] = {}
+        self._looking: list[anyio.CancelScope] = []
+        """Those in which watchers run."""
         self._news = anyio.Event()
         self._failure: PlatformError | None = None
         self._is_closed = False
@@ -168,6 +170,8 @@ class KubernetesPlatform:
             return
         self._is_closed = True
         self._wake()
+        for scope in self._looking:
+            scope.cancel()  # a thousand pods that go are a thousand changes that nobody asks for
         if self._is_detached or self._failure is not None:
             return
         with anyio.move_on_after(self._timing.close_s, shield=True) as scope:
@@ -214,7 +218,10 @@ class KubernetesPlatform:
 
     async def _watch(self, watcher: Watcher) -> None:
         try:
-            await watcher.run()
+            with anyio.CancelScope() as scope:
+                self._looking.append(scope)
+                if not self._is_closed:
+                    await watcher.run()
         except PlatformError as error:
             self._failure = error
             watcher.listed.set()

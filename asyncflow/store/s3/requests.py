@@ -171,7 +171,7 @@ class Requests:
         )
 
     def info_of(self, key: str, headers: Mapping[str, str]) -> ObjectInfo:
-        """Read what the headers of a GET, names in lower case, tell of an object."""
+        """Read what the headers of a GET, which are found whatever their case, tell of an object."""
         whole = headers.get("content-range", "").rpartition("/")[2]
         return ObjectInfo(
             key=key,
@@ -181,9 +181,9 @@ class Requests:
             server_at=_seconds(headers.get("date")),
             content_type=headers.get("content-type", ""),
             metadata={
-                name.removeprefix(_METADATA): value
+                name[len(_METADATA) :].lower(): value
                 for name, value in headers.items()
-                if name.startswith(_METADATA)
+                if name[: len(_METADATA)].lower() == _METADATA
             },
             encryption=headers.get("x-amz-server-side-encryption", ""),
         )
