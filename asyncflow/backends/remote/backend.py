@@ -20,6 +20,7 @@ from asyncflow.backends.base import Capabilities, LogSink
 from asyncflow.backends.remote.agent import CLAIMED
 from asyncflow.backends.remote.conclusions import conclude
 from asyncflow.backends.remote.flights import Flight, Ordering
+from asyncflow.backends.remote.keeping import ManifestKeeping
 from asyncflow.backends.remote.logs import RemoteLogs
 from asyncflow.backends.remote.platform import End, JobSeen, Phase, Platform
 from asyncflow.backends.remote.specs import SpecWriter
@@ -87,6 +88,7 @@ class RemoteBackend:
         self._group: TaskGroup | None = None
         """Runs what goes on beside the driver; None before `keep` and after `aclose`."""
         self._run = ordering.run.run
+        self._kept = ManifestKeeping(store, self._run)
         self._logs = RemoteLogs(objects, store.root, self._run, sink)
         self._flights: dict[Attempt, Flight] = {}
         self._adopting: dict[Attempt, JobSeen | None] = {}
@@ -309,7 +311,7 @@ class RemoteBackend:
 
     async def _conclusion(self, attempt: Attempt, left: Left | None, end: End | None) -> Fact:
         if left is not None and left.manifest:
-            await anyio.to_thread.run_sync(self._store.keep_manifest, self._run, *attempt, left.manifest)
+            await self._kept.keep(attempt, left.manifest)
         await self._logs.finish(attempt, left)
         name = self._platform.capabilities.name
         return conclude(attempt, left, end, at=self._now(), platform=name)

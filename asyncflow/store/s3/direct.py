@@ -105,7 +105,9 @@ class Direct:
         response = await self._send(plain_request(pattern.origin + path, signed))
         data: bytes = await response.content
         status: int = response.status_code
-        headers = response.raw.headers  # aiohttp's: the library's own copy takes ten times as long to look into
+        headers = (
+            response.raw.headers
+        )  # aiohttp's: the library's own copy takes ten times as long to look into
         if status == (206 if wanted else 200):
             return Answer(data, headers)
         found = _CODE.search(data)
