@@ -29,6 +29,7 @@ class Entry:
         "is_created",
         "is_deleting",
         "is_force",
+        "is_gang_deleted",
         "is_gone",
         "is_member",
         "is_stopped",
@@ -50,6 +51,8 @@ class Entry:
         """When it was asked for, or found."""
         self.gang = ""
         """Name of the gang's Job and Service, empty: it is of no gang."""
+        self.is_gang_deleted = False
+        """The server took the request to delete that Job, and with it all its pods."""
         self.is_member = False
         """The gang's Job made its pod."""
         self.is_claimed = False

@@ -251,7 +251,9 @@ class KubernetesPlatform:
         if self._keeps:
             left = [entry for entry in left if not entry.is_over]
         try:
-            for gang in dict.fromkeys(entry.gang for entry in left if entry.gang):
+            for gang in dict.fromkeys(
+                entry.gang for entry in left if entry.gang and not entry.is_gang_deleted
+            ):
                 await self._asker.delete_gang(namespace, gang)
             left = [entry for entry in left if not entry.is_member]
             # A driver that had nothing to ask for may still have what an earlier one of the run left.

@@ -154,12 +154,16 @@ class Tender:
     async def _without_jobs(self, entries: Sequence[Entry]) -> list[Entry]:
         """Remove the Jobs of gangs that are over, with all their pods; return what is left to remove."""
         for namespace, gang in dict.fromkeys(
-            (entry.namespace, entry.gang) for entry in entries if entry.gang
+            (entry.namespace, entry.gang) for entry in entries if entry.gang and not entry.is_gang_deleted
         ):
             try:
                 await self._asker.delete_gang(namespace, gang)
             except (Rejected, PlatformError) as error:
                 _LOG.warning("job %s cannot be deleted, its time to live will do: %s", gang, error)
+                continue
+            for entry in self._book.entries():
+                if (entry.namespace, entry.gang) == (namespace, gang):
+                    entry.is_gang_deleted = True
         for entry in entries:
             entry.is_gone = entry.is_gone or (entry.is_member and not entry.name)
         return [entry for entry in entries if not entry.is_member]
