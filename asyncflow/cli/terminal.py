@@ -7,6 +7,7 @@ treated the same.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -65,8 +66,12 @@ def out(*parts: Part) -> None:
 
 
 def err(*parts: Part) -> None:
-    """Write one line of narration."""
-    _write(sys.stderr, parts)
+    """Write one line of narration; a terminal that has hung up hears nothing, which is no failure."""
+    try:
+        _write(sys.stderr, parts)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 def out_bytes(data: bytes) -> None:

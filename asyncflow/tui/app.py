@@ -14,6 +14,8 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import App, InvalidThemeError, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -26,6 +28,7 @@ from asyncflow.tui.changes import Changes
 from asyncflow.tui.compare import CompareScreen
 from asyncflow.tui.desk import Desk
 from asyncflow.tui.dialogs import Choice, Help, Reading
+from asyncflow.tui.driver import LastingDriver
 from asyncflow.tui.keys import PLACES, bindings_of
 from asyncflow.tui.listing import Listing
 from asyncflow.tui.logpane import LogPane
@@ -38,6 +41,8 @@ from asyncflow.tui.task_screen import TaskScreen
 __all__ = ["Dashboard", "Leave"]
 
 THEME_VARIABLE = "ASYNCFLOW_THEME"
+_PATIENCE_S = 2
+"""How long a terminal may take our last bytes, once we were told to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +101,7 @@ class Dashboard(App[Leave]):
     async def on_mount(self) -> None:
         """Show the first screen."""
         if not self.is_headless:
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, self._told, number)
+            self._hear_signals(asyncio.get_running_loop())
         self.set_class(is_ascii(), "ascii")
         self.animation_level = "none"
         if self._run is None:
@@ -117,13 +120,33 @@ class Dashboard(App[Leave]):
         if self._is_watching and model.is_over:
             self.exit(Leave("over", model.run))
 
-    def _told(self, number: int) -> None:
-        """A signal asks us to go: restore the terminal, if it is still there, and leave the run alone."""
-        self.told_by = number
-        self.set_timer(
-            2.0, lambda: os._exit(128 + number)
-        )  # a terminal that is gone may never take our last bytes
+    def _hear_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave when we are told to, in time, whatever the terminal does.
+
+        The handlers are the system's and not the loop's: a terminal that takes nothing (a stopped line) may hold the
+        loop itself, where it waits for room for what it would write.
+        """
+
+        def told(number: int, _frame: object) -> None:
+            self.told_by = number
+            signal.alarm(_PATIENCE_S)
+            loop.call_soon_threadsafe(self._leave_as_told)
+
+        signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(128 + self.told_by))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, told)
+
+    def _leave_as_told(self) -> None:
         self.exit(Leave("told", self._run))
+
+    def terminal_has_gone(self) -> None:
+        """Leave as if the hang-up had been told; whoever is no leader of a session may not be told it."""
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return what drives the terminal: one that lasts, unless another was asked for by TEXTUAL_DRIVER."""
+        chosen = super().get_driver_class()
+        return LastingDriver if chosen is LinuxDriver else chosen
 
     def on_unmount(self) -> None:
         """Let go of the store."""

@@ -40,6 +40,7 @@ class Terminal:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.seen = b""
+        self._is_stalled = False
         left_out = ("CI", "NO_COLOR", "ASYNCFLOW_UI", "COLUMNS", "LINES")
         kept = {name: value for name, value in os.environ.items() if name not in left_out}
         kept |= {"ASYNCFLOW_HOME": str(home), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -49,7 +50,7 @@ class Terminal:
             os.chdir(home.parent)
             line = [sys.executable, "-P", "-m", "asyncflow", *args]
             os.execve(sys.executable, line, kept)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        self.resize(size)
         self.code: int | None = None
 
     def until(self, text: str) -> None:
@@ -76,10 +77,19 @@ class Terminal:
         """Send the command a signal."""
         os.kill(self.pid, number)
 
+    def resize(self, size: tuple[int, int]) -> None:
+        """Give it other columns and rows."""
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+
+    def stall(self) -> None:
+        """Take nothing more of what is written, as with Ctrl-S or a line that does not answer."""
+        self._is_stalled = True
+
     def hang_up(self) -> None:
         """Close the terminal, as a window that is closed or a line that is cut."""
         os.close(self.fd)
         self.fd = -1
+        self._is_stalled = False
 
     def end(self) -> int:
         """Wait for the command's end; return its exit code, negative for a signal."""
@@ -109,7 +119,7 @@ class Terminal:
         return all(last(off) > last(switch) for switch, off in on.items() if switch in self.seen)
 
     def _read(self, seconds: float) -> bool:
-        if self.fd < 0:
+        if self.fd < 0 or self._is_stalled:
             time.sleep(seconds)
             return False
         if not select.select([self.fd], [], [], seconds)[0]:

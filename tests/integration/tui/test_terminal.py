@@ -41,6 +41,13 @@ def _ends(home: Path, run: int, status: str) -> None:
     assert _runs(home)[-run].status == status
 
 
+def _paint_often(terminal: Terminal) -> None:
+    """Have all painted anew, 80 times."""
+    for number in range(80):
+        terminal.resize((100 + number % 2, 30))
+        time.sleep(0.01)
+
+
 def test_a_run_is_shown_live_and_its_summary_stays(place: Path) -> None:
     with closing(Terminal(place, SLOW)) as terminal:
         terminal.until("● running")
@@ -102,8 +109,51 @@ def test_a_terminal_that_is_gone_does_not_end_the_run(place: Path) -> None:
     with closing(Terminal(place, SLOW)) as terminal:
         terminal.until("● running")
         terminal.hang_up()
-        terminal.end()
+        assert terminal.end() == 128 + signal.SIGHUP
     _ends(place, 1, "succeeded")
+
+
+def test_a_terminal_that_goes_while_much_is_painted_does_not_hold_the_dashboard(place: Path) -> None:
+    # given more paintings than the writing thread's queue takes, at a terminal that takes none
+    with closing(Terminal(place, SLOW)) as terminal:
+        terminal.until("● running")
+        terminal.stall()
+        _paint_often(terminal)
+        # when it goes
+        terminal.hang_up()
+        # then the dashboard does, too
+        assert terminal.end() == 128 + signal.SIGHUP
+    _ends(place, 1, "succeeded")
+
+
+def test_a_terminal_that_takes_nothing_does_not_keep_the_dashboard_from_ending(place: Path) -> None:
+    with closing(Terminal(place, SLOW)) as terminal:
+        terminal.until("● running")
+        terminal.stall()
+        _paint_often(terminal)
+        terminal.send(signal.SIGTERM)
+        assert terminal.end() == 128 + signal.SIGTERM
+    _ends(place, 1, "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("is_kept_out", "code", "status"), [(False, 130, "cancelled"), (True, 0, "succeeded")]
+)
+def test_a_hang_up_stops_plain_lines_unless_they_were_started_to_ignore_it(
+    place: Path, is_kept_out: bool, code: int, status: str
+) -> None:
+    # given `asyncflow run` or `nohup asyncflow run`, with lines in place of the dashboard
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if is_kept_out else signal.SIG_DFL)
+    try:
+        terminal = Terminal(place, SLOW, environment={"ASYNCFLOW_UI": "plain"})
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with closing(terminal):
+        terminal.until("Task is starting")
+        # when the terminal goes
+        terminal.hang_up()
+        assert terminal.end() == code
+    _ends(place, 1, status)
 
 
 def test_a_run_whose_dashboard_is_killed_does_not_notice(place: Path) -> None:
