@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from asyncflow.backends.remote.platform import EndReason, Gang, Phase, Size
@@ -179,11 +181,17 @@ async def test_closing_ends_what_still_runs(batch: Batch) -> None:
     assert batch.calls()["batch:TerminateJob"] == 4
 
 
-async def test_a_gang_is_one_job_of_many_nodes_that_know_their_places(batch: Batch) -> None:
+async def test_a_gang_is_one_job_of_many_nodes_that_know_their_places(batch: Batch, tmp_path: Path) -> None:
+    # the main node's end is the others' end, so it waits for theirs
+    mark = f"{tmp_path}/$at"
+    gone = f"until [ -s {mark} ]; do sleep 0.05; done; while kill -0 $(cat {mark}); do sleep 0.05; done"
     script = (
         '[ "$ASYNCFLOW_ARRAY_VARIABLE" = AWS_BATCH_JOB_NODE_INDEX ] || exit 99; '
         '[ "$AWS_BATCH_JOB_NUM_NODES" = 3 ] || exit 98; [ "$MF_WORLD_SIZE" = 3 ] || exit 97; '
         '[ -n "$MF_MASTER_ADDR" ] || exit 96; [ "$MF_PARALLEL_NODE_INDEX" = "$AWS_BATCH_JOB_NODE_INDEX" ] || exit 95; '
+        f"echo $$ > {tmp_path}/$AWS_BATCH_JOB_NODE_INDEX; "
+        f"[ $AWS_BATCH_JOB_NODE_INDEX != 0 ] || for at in 1 2; do {gone}; done; "
+        "[ $AWS_BATCH_JOB_NODE_INDEX != 0 ] || sleep 0.3; "
         "exit $((ASYNCFLOW_SPEC_INDEX + AWS_BATCH_JOB_NODE_INDEX))"
     )
     plain = jobs_of(batch, range(5, 8), shell(script))
