@@ -14,10 +14,12 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import App, InvalidThemeError, SystemCommand
 from textual.binding import BindingType
+from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.worker import NoActiveWorker, WorkerFailed, get_current_worker
 
 from asyncflow.events.rows import TaskRow
 from asyncflow.look import PALETTES, Palette, Span, is_ascii, palette_named
@@ -155,6 +157,11 @@ class Dashboard(App[Leave]):
     def on_key(self) -> None:
         """Note that somebody is at the keys, who does not want the dashboard to vanish at the run's end."""
         self._is_touched = True
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End with a bug; an answer that came while its screen was being taken apart is none."""
+        if not _is_late(error):
+            super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """Show a bug as a plain traceback: no values of variables, no markup."""
@@ -419,6 +426,20 @@ class Dashboard(App[Leave]):
                 self.pop_screen()
         else:
             self.push_screen(RunsScreen())
+
+
+def _is_late(error: Exception) -> bool:
+    """Tell whether work of a screen found nothing to be shown on, as that screen is on its way out.
+
+    Textual removes what is on a screen first and cancels the screen's work after that.
+    """
+    if not isinstance(error, WorkerFailed) or not isinstance(error.error, NoMatches):
+        return False
+    try:
+        screen = get_current_worker().node
+    except NoActiveWorker:
+        return False
+    return isinstance(screen, Screen) and not screen.display  # which is so from the beginning of its end
 
 
 def _commands_of(screen: RunScreen, stream: Callable[[], None]) -> list[SystemCommand]:

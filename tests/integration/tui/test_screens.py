@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,26 @@ async def test_without_colours_and_unicode_the_same_is_said_in_ascii(
 async def test_a_run_or_a_store_that_is_not_there_is_said(home: Path) -> None:
     async with looking(home, run=99) as look:
         await look.sees("There is no run 99")
+
+
+async def test_an_answer_that_comes_while_its_screen_goes_is_dropped(home: Path) -> None:
+    # given a screen that has asked for something
+    async with looking(home) as look:
+        await look.sees("ZooFlow")
+        await look.press("enter")
+        await look.sees("1 Steps")
+        screen, found = look.app.screen, []
+
+        async def answer() -> None:
+            while screen.query("#tasks"):  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0)
+            found.append("nothing")
+            screen.query_one("#tasks")
+
+        screen.run_worker(answer())
+        # when it is left, and the answer comes after what it would be shown on has gone
+        await look.press("escape")
+        # then the dashboard goes on
+        await look.until(lambda: bool(found) and "STARTED" in look.text)
+        await look.press("enter")
+        await look.sees("1 Steps")
