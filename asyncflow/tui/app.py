@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import App, InvalidThemeError, SystemCommand
@@ -96,6 +96,7 @@ class Dashboard(App[Leave]):
         self._is_zoomed = False
         self.told_by = 0
         """The signal that ended the dashboard."""
+        self._handlers_before: dict[int, Any] = {}  # Any: what `signal.signal` returns
         for palette in PALETTES.values():
             self.register_theme(_theme(palette))
         self.theme = palette_named(os.environ.get(THEME_VARIABLE, "")).name
@@ -130,13 +131,15 @@ class Dashboard(App[Leave]):
         """
 
         def told(number: int, _frame: object) -> None:
+            if self.told_by:
+                return
             self.told_by = number
             signal.alarm(_PATIENCE_S)
             loop.call_soon_threadsafe(self._leave_as_told)
 
         signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(128 + self.told_by))
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, told)
+            self._handlers_before[number] = signal.signal(number, told)
 
     def _leave_as_told(self) -> None:
         self.exit(Leave("told", self._run))
@@ -151,8 +154,11 @@ class Dashboard(App[Leave]):
         return LastingDriver if chosen is LinuxDriver else chosen
 
     def on_unmount(self) -> None:
-        """Let go of the store."""
+        """Let go of the store, and of the signals unless one of them is why we leave."""
         self.desk.close()
+        if not self.told_by:
+            for number, handler in self._handlers_before.items():
+                signal.signal(number, handler)
 
     def on_key(self) -> None:
         """Note that somebody is at the keys, who does not want the dashboard to vanish at the run's end."""
