@@ -124,8 +124,9 @@ def test_output_is_shown_as_the_run_prints_it(place: Path, capsys: pytest.Captur
 
 async def test_several_runs_at_once_are_awaited(place: Path) -> None:
     async with runner(place) as one:
-        runs = [await one.async_run(seconds=2, count=number) for number in range(3)]
+        runs = [await one.async_run(gate="open", count=number) for number in range(3)]
         assert [run.status for run in runs] == ["running"] * 3
+        (place / "open").touch()
         async with anyio.create_task_group() as group:
             for run in runs:
                 group.start_soon(run.wait)

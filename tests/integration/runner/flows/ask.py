@@ -18,6 +18,7 @@ class AskFlow(FlowSpec):
     name_of_it = Parameter("name-of-it", default="x")
     table = Parameter("table", type=JSONType, default="{}")
     seconds = Parameter("seconds", type=float, default=0.0)
+    gate = Parameter("gate", default="", help="A file that is waited for.")
     is_broken = Parameter("is_broken", type=bool, default=False)
 
     @step
@@ -33,6 +34,8 @@ class AskFlow(FlowSpec):
         """Wait, and perhaps fail."""
         Path("pid").write_text(str(os.getpid()))
         time.sleep(self.seconds)
+        while self.gate and not Path(self.gate).exists():
+            time.sleep(0.02)
         if self.is_broken and not Path("mended").exists():
             raise ValueError("asked for")
         self.next(self.end)
