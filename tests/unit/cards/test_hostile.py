@@ -268,7 +268,7 @@ def test_values_that_refer_to_themselves_or_are_no_numbers(charts: Charts) -> No
 def test_a_chart_that_asks_for_too_much_is_given_up_and_the_next_is_drawn() -> None:
     greedy = '{"data":{"sequence":{"start":0,"stop":1e9}},"mark":"point","encoding":{"x":{"field":"data"}}}'
     small = '{"data":{"values":[{"a":1}]},"mark":"bar","encoding":{"x":{"field":"a","type":"quantitative"}}}'
-    with Charts(within_s=6) as charts:  # which a small one needs not on the slowest machine
+    with Charts(within_s=6) as charts:  # a slow machine takes 3 s to start the drawing
         refused, drawn = charts.draw(greedy), charts.draw(small)
 
     assert refused.svg == ""
