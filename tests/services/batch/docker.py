@@ -11,6 +11,7 @@ from tests.services.batch.runners import Call, CannotStart, Container, Ended, Li
 from tests.services.batch.words import OUT_OF_MEMORY, cannot_pull, cannot_start
 
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc")
+_KILLED = 137
 
 
 class Docker:
@@ -68,12 +69,15 @@ class _Running:
     def __init__(self, container: Any, line: Line) -> None:  # Any: docker's Container
         self._container = container
         self._line = line
+        self._is_stopped = False
 
     def wait(self) -> Ended:
         self._follow()
         code = int(self._container.wait()["StatusCode"])
         self._container.reload()
-        was_oom = bool(self._container.attrs["State"]["OOMKilled"])
+        # The engine's word comes late, or not at all (containerd issues 8893, 12372); a first process cannot be
+        # killed from inside, so without an order of ours it was the kernel.
+        was_oom = self._container.attrs["State"]["OOMKilled"] or (code == _KILLED and not self._is_stopped)
         self._container.remove(force=True)
         return Ended(exit_code=code, reason=OUT_OF_MEMORY if was_oom else None)
 
@@ -89,6 +93,7 @@ class _Running:
     def stop(self, grace_s: float) -> None:
         import threading
 
+        self._is_stopped = True
         # The engine's answer comes when the container has ended: nobody waits for it here.
         threading.Thread(target=self._stop, args=(grace_s,), daemon=True).start()
 
@@ -103,6 +108,7 @@ class _Running:
     def kill(self) -> None:
         from docker import errors
 
+        self._is_stopped = True
         try:
             self._container.kill()
         except errors.APIError:

@@ -102,9 +102,13 @@ class _Container:
         return Exit(code=code, was_oom=bool(state.get("OOMKilled")) or self._looks_like_oom(code))
 
     def _looks_like_oom(self, code: int) -> bool:
-        """Whether nobody but the kernel can have killed it: podman does not always say so."""
+        """Whether nobody but the kernel can have killed it: the engines' own word comes late, or not at all.
+
+        The notice of the kernel races with the container's end (containerd issues 8893, 12372). A first process
+        cannot be killed from inside, so without an order of ours it was the kernel.
+        """
         limits = (self._launch.container.get("resources") or {}).get("limits") or {}
-        return code == OOM_EXIT and not self._is_killed and "memory" in limits and self._engine == "podman"
+        return code == OOM_EXIT and not self._is_killed and "memory" in limits
 
     async def terminate(self) -> None:
         await call(self._engine, "kill", "--signal", "TERM", self._launch.id)
