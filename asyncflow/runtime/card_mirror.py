@@ -46,7 +46,7 @@ class CardMirror:
                 del self._sent[attempt]
 
     def _stamps(self, attempts: Sequence[Attempt]) -> dict[Attempt, Stamp]:
-        there = attempts_with_file(attempts, lambda one: live_cards_path(self._home, self._run, *one))
+        there = attempts_with_file(self._home, self._run, attempts, ".cards")
         found = {attempt: stamp_of(self._home, self._run, *attempt) for attempt in there}
         return {attempt: stamp for attempt, stamp in found.items() if stamp is not None}
 

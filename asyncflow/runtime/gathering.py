@@ -140,7 +140,7 @@ class Gathering:
         parts: list[LogPart] = []
         read_to: dict[Attempt, int] = {}
         left = _LOG_BYTES
-        for attempt in attempts_with_file(self._logs, self._log_path):
+        for attempt in attempts_with_file(self._home, self._run, self._logs, ".log"):
             offset = self._logs[attempt]
             data = _read(self._log_path(attempt), offset, left) if left > 0 else b""
             if data:

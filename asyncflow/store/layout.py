@@ -24,6 +24,7 @@ __all__ = [
     "SPIN_STORE",
     "STORE_DIRECTORY",
     "TEMPORARY",
+    "attempt_of_file",
     "blob_path",
     "cache_directory",
     "cached_blob_path",
@@ -73,6 +74,19 @@ def log_path(root: str, run: int, task: int, attempt: int) -> str:
 def live_cards_path(root: str, run: int, task: int, attempt: int) -> str:
     """Return the path of what an attempt's cards show while it runs."""
     return f"{root}/runs/{run}/{task // 1000}/{task}.{attempt}.cards"
+
+
+def attempt_of_file(name: str, suffix: str) -> tuple[int, int] | None:
+    """Return task and attempt of a file in a task's directory; None: it is of another kind.
+
+    Args:
+        name: Of the file, without its directory.
+        suffix: Of its kind: `.log` or `.cards`.
+    """
+    task, _, number = name.removesuffix(suffix).partition(".")
+    if not (name.endswith(suffix) and task.isdecimal() and number.isdecimal()):
+        return None
+    return int(task), int(number)
 
 
 def temporary_directory(root: str) -> str:
