@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncflow.backends.remote.agent import CLAIMED
+from asyncflow.backends.remote.handover import base_of, hand_over
 from asyncflow.backends.remote.platform import INDEX_VARIABLE
 from asyncflow.backends.remote.scratch import split_spec_url
 from asyncflow.backends.remote.specs import Orders, read_orders
@@ -73,7 +74,9 @@ async def work(pod: Mapping[str, Any], environment: Mapping[str, str]) -> int:
     while (admitted := gate.admitted) is not None and (orders.task.index or 0) >= admitted:  # noqa: ASYNC110 - a test opens it from another process
         await asyncio.sleep(_LOOK_S)
     left = encode_left(Left(manifest=encode_manifest(_manifest(orders))))
-    await asyncio.to_thread(objects.put_new, result_key(orders.run.run, *attempt), left)
+    if await asyncio.to_thread(objects.put_new, result_key(orders.run.run, *attempt), left):
+        base = orders.manifests[base_of(orders.run, orders.task)]
+        hand_over(left, orders.luggage.seal, base, environment)
     return 0
 
 

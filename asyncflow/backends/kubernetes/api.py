@@ -7,17 +7,18 @@ answers are JSON.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import anyio
 
 from asyncflow.backends.kubernetes.connecting import Access, Loaded, library, load
 from asyncflow.backends.kubernetes.errors import BadConnection, ClusterError, Unauthorized
+from asyncflow.backends.kubernetes.jsontext import decode, encode
 from asyncflow.backends.kubernetes.pacing import Pace, pause_s
 from asyncflow.backends.kubernetes.parts import Json, many, text
 from asyncflow.backends.kubernetes.proxies import settle_session
@@ -38,6 +39,8 @@ _REQUEST_S = 35.0
 _LONGEST_ASKED_S = 60.0
 _PARALLEL = 32
 _NO_QUERY: Query = ()
+_AGENT = f"asyncflow/{__version__}"
+_PATCH_TYPE = "application/strategic-merge-patch+json"
 
 
 class Rejected(Exception):
@@ -132,7 +135,7 @@ class Api:
         self, path: str, query: Query = _NO_QUERY, *, patience_s: float | None = None
     ) -> Any:  # Any: JSON
         """Read an object or a list. Raises Rejected, ClusterError."""
-        return json.loads(await self.request("GET", path, query, patience_s=patience_s))
+        return decode(await self.request("GET", path, query, patience_s=patience_s))
 
     async def list(
         self, path: str, selector: str = "", *, fields: str = "", patience_s: float | None = None
@@ -267,19 +270,26 @@ class Api:
     async def _send(
         self, client: Any, asked: _Asked, limits: Any
     ) -> Any:  # Any: the library's; aiohttp's response
-        headers = {"Accept": "application/json", "User-Agent": f"asyncflow/{__version__}"}
-        if asked.method == "PATCH":
-            headers["Content-Type"] = "application/strategic-merge-patch+json"
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": _PATCH_TYPE if asked.method == "PATCH" else "application/json",
+            "User-Agent": _AGENT,
+        }
         await client.update_params_for_auth(headers, [], ["BearerToken"])
         self.requests += 1
-        return await client.rest_client.request(
+        rest = client.rest_client
+        query = f"?{urlencode(asked.query)}" if asked.query else ""
+        return await rest.pool_manager.request(
             asked.method,
-            client.configuration.host + asked.path,
-            query_params=asked.query,
+            client.configuration.host + asked.path + query,
+            data=None if asked.body is None else encode(asked.body),
             headers=headers,
-            body=asked.body,
-            _preload_content=False,
-            _request_timeout=limits,
+            timeout=limits,
+            **_given(
+                proxy=rest.proxy,
+                proxy_headers=rest.proxy_headers,
+                server_hostname=getattr(rest, "server_hostname", None),
+            ),
         )
 
     async def _answer(self, client: Any, response: Any, data: bytes) -> _Failure:  # Any: the library's
@@ -326,10 +336,14 @@ class Api:
         )
 
 
+def _given(**arguments: Any) -> dict[str, Any]:  # Any: aiohttp's arguments
+    return {name: value for name, value in arguments.items() if value}
+
+
 def _told(data: bytes, otherwise: str) -> tuple[str, str]:
     """Return reason and message of an answer that is no success."""
     try:
-        status = json.loads(data)
+        status = decode(data)
         return str(status.get("reason") or ""), one_line(str(status.get("message") or otherwise), _LONGEST)
     except (ValueError, AttributeError):
         return "", one_line(data.decode("utf-8", "replace").strip() or otherwise, _LONGEST)

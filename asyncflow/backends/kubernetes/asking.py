@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import anyio
 
 from asyncflow.backends.kubernetes.api import Api, Rejected
 from asyncflow.backends.kubernetes.gang import gang_job, gang_service, member_pod, owned_by, with_gang
+from asyncflow.backends.kubernetes.jsontext import decode
 from asyncflow.backends.kubernetes.manifest import Manifest, pod_of, pod_shape
 from asyncflow.backends.kubernetes.names import OWNER, RUN, Identity, attempts_of, gang_name, identity_of
 from asyncflow.backends.kubernetes.options import Defaults, PodOptions, resolve
@@ -83,7 +83,7 @@ class Asker:
         await self._create_service([job], options)
         made, found = await self._create_or_find(path, manifest, job)
         if job.gang is not None:
-            await self._own_service(job, options, json.loads(made))
+            await self._own_service(job, options, decode(made))
         return found
 
     async def create_gang(self, jobs: Sequence[Job]) -> None:
@@ -94,7 +94,7 @@ class Asker:
         path = _path("/apis/batch/v1", options.namespace, "jobs")
         await self._create_service(jobs, options)
         try:
-            made = json.loads(await self._api.create(path, gang_job(jobs, shape, options)))
+            made = decode(await self._api.create(path, gang_job(jobs, shape, options)))
         except Rejected as rejected:
             if rejected.status != _EXISTS:
                 raise
@@ -178,7 +178,7 @@ class Asker:
             if rejected.status == _MISSING:
                 return None
             raise
-        if identity_of(json.loads(found)["metadata"]) != Identity(job.owner, job.run, job.attempt):
+        if identity_of(decode(found)["metadata"]) != Identity(job.owner, job.run, job.attempt):
             raise Foreign(f"There is a pod {job.name} already, and it is not this run's")
         return found
 

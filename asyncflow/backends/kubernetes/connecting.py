@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 import anyio.to_thread
 
 from asyncflow.backends.kubernetes.errors import BadConnection, MissingLibrary
+from asyncflow.backends.kubernetes.importing import import_lean
 from asyncflow.backends.kubernetes.parts import NOTHING, text
 from asyncflow.records import record
 
@@ -50,13 +51,14 @@ async def load(access: Access) -> Loaded:
         BadConnection: There is none, or it cannot be used.
         MissingLibrary: kubernetes-asyncio is not installed.
     """
-    # In a thread: it reads and writes files, and the library's own import takes 0.3 s.
+    # In a thread: it reads and writes files, and the library's own import takes long.
     return await anyio.to_thread.run_sync(_load, access)
 
 
 def library(name: str = "kubernetes_asyncio") -> Any:  # Any: a module without types
     """Import kubernetes-asyncio or a part of it. Raises MissingLibrary."""
     try:
+        import_lean()
         return import_module(name)
     except ImportError as error:
         raise MissingLibrary(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import time
@@ -15,6 +14,7 @@ from asyncflow.backends.kubernetes.asking import Asker, Foreign
 from asyncflow.backends.kubernetes.book import Book, Entry
 from asyncflow.backends.kubernetes.errors import BadOption
 from asyncflow.backends.kubernetes.gang import is_whole
+from asyncflow.backends.kubernetes.jsontext import decode
 from asyncflow.backends.kubernetes.names import gang_name
 from asyncflow.backends.kubernetes.pacing import pause_s
 from asyncflow.backends.remote.platform import End, EndReason, Job, Refused
@@ -199,7 +199,7 @@ class Launcher:
         found = await self._asker.create_pod(unit[0])
         entries[0].is_created = True
         if found is not None:
-            self._book.saw(json.loads(found), now)
+            self._book.saw(decode(found), now)
             self._on_news()
 
     async def _stop_late(self, entries: Sequence[Entry]) -> None:

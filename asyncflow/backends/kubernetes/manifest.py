@@ -16,6 +16,7 @@ from asyncflow.backends.kubernetes.names import (
 from asyncflow.backends.kubernetes.options import PodOptions
 from asyncflow.backends.kubernetes.parts import Json
 from asyncflow.backends.kubernetes.template import Overlay, lay_over
+from asyncflow.backends.remote.handover import RESULT_FILE_VARIABLE
 from asyncflow.backends.remote.platform import INDEX_VARIABLE, Job
 
 __all__ = ["Manifest", "cores", "plain", "pod_of", "pod_shape", "quantity"]
@@ -26,6 +27,7 @@ Manifest = dict[str, Any]  # Any: JSON
 _MEMORY = "Memory"
 _SHARED = "shared-memory"
 _TMPFS = "tmpfs"
+_MESSAGE_PATH = "/dev/termination-log"
 _PYTHONS = ("python", "python3")
 _FACTS = {
     "POD_NAME": "metadata.name",
@@ -125,6 +127,7 @@ def _container(job: Job, options: PodOptions) -> Manifest:
         "command": [plain(word) for word in _command(job, options)],
         "env": _environment(job, options),
         "resources": _resources(options),
+        "terminationMessagePath": _MESSAGE_PATH,
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     optional = {
@@ -147,6 +150,7 @@ def _command(job: Job, options: PodOptions) -> tuple[str, ...]:
 def _environment(job: Job, options: PodOptions) -> list[Manifest]:
     given = {name: value for name, value in job.environment.items() if name != INDEX_VARIABLE}
     given["METAFLOW_KUBERNETES_WORKLOAD"] = "1"
+    given[RESULT_FILE_VARIABLE] = _MESSAGE_PATH
     if options.tmpfs_mb is not None and options.is_tmpfs_tempdir:
         given["METAFLOW_TEMPDIR"] = options.tmpfs_path
     facts = {f"METAFLOW_KUBERNETES_{name}": path for name, path in _FACTS.items()}

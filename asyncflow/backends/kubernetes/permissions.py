@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import anyio
 
 from asyncflow.backends.kubernetes.api import Api, Rejected
+from asyncflow.backends.kubernetes.jsontext import decode
 from asyncflow.backends.kubernetes.parts import part
 
 __all__ = ["GANGS", "PODS", "Permission", "missing_permissions"]
@@ -70,7 +70,7 @@ async def _is_allowed(api: Api, namespace: str, permission: Permission, patience
         "spec": {"resourceAttributes": attributes},
     }
     try:
-        answer = json.loads(await api.create(_PATH, review, patience_s=patience_s))
+        answer = decode(await api.create(_PATH, review, patience_s=patience_s))
     except Rejected:
         return None
     allowed = part(answer, "status").get("allowed")

@@ -32,6 +32,8 @@ from asyncflow.records import record
 __all__ = ["KubernetesPlatform", "Timing"]
 
 _LOG = logging.getLogger(__name__)
+_GATHER_S = 0.03
+"""News that come so soon after others are told together: each telling is a turn of the driver, and a commit."""
 
 
 @record
@@ -135,6 +137,7 @@ class KubernetesPlatform:
             yield seen
             # Whoever asks for more has taken what was told: only now may a pod that has ended be removed.
             self._tender.told(self._ended(one.attempt for one in seen if one.phase is Phase.ENDED))
+            await anyio.sleep(_GATHER_S)
 
     async def find(self, attempts: Sequence[Attempt]) -> Sequence[JobSeen]:
         """Tell of those attempts that have pods. See `Platform.find`."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from asyncflow.backends.kubernetes.names import CONTAINER
 from asyncflow.backends.kubernetes.parts import NOTHING, Json, many, part, text
+from asyncflow.backends.remote.handover import is_handed_over
 from asyncflow.backends.remote.platform import End, EndReason, Phase
 from asyncflow.text import one_line
 
@@ -149,6 +150,14 @@ def _is_alone_over(pod: Json, status: Json) -> bool:
 
 def _end(pod: Json, status: Json, *, is_stopped: bool) -> End:
     ended = _ended_container(status)
+    message = text(ended, "message")
+    if is_handed_over(message):
+        ended = {**ended, "message": ""}
+        return _reason(pod, status, ended, is_stopped=is_stopped)._replace(result=message)
+    return _reason(pod, status, ended, is_stopped=is_stopped)
+
+
+def _reason(pod: Json, status: Json, ended: Json, *, is_stopped: bool) -> End:
     code = ended.get("exitCode")
     if status.get("phase") == "Succeeded" or (code == 0 and status.get("phase") == "Running"):
         return End(EndReason.SUCCEEDED, exit_code=0)

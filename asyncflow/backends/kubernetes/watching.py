@@ -6,7 +6,6 @@ not JSON. What a list tells again is no news (see `book`), so a list too many co
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import time
@@ -18,6 +17,7 @@ import anyio
 from asyncflow.backends.kubernetes.api import Api, Rejected
 from asyncflow.backends.kubernetes.book import Book
 from asyncflow.backends.kubernetes.errors import ClusterError
+from asyncflow.backends.kubernetes.jsontext import decode
 from asyncflow.backends.kubernetes.pacing import pause_s
 
 __all__ = ["Watcher"]
@@ -159,6 +159,6 @@ def _events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:  # Any: JSON
     for line in lines:
         if line.strip():
             try:
-                yield json.loads(line)
+                yield decode(line)
             except ValueError as error:
                 raise _InDoubt(f"a line that is no JSON: {error}") from error

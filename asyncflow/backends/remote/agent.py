@@ -29,6 +29,7 @@ from asyncflow.backends.remote.agent_cards import CardSender
 from asyncflow.backends.remote.agent_log import LogSender
 from asyncflow.backends.remote.conclusions import IMPORT, KILLED, TERMINATED
 from asyncflow.backends.remote.gang_end import others_of, wait_for_results
+from asyncflow.backends.remote.handover import base_of, hand_over
 from asyncflow.backends.remote.memory import oom_kills
 from asyncflow.backends.remote.platform import ARRAY_VARIABLE, INDEX_VARIABLE
 from asyncflow.backends.remote.scratch import Scratch, open_scratch, split_spec_url
@@ -127,7 +128,9 @@ def _work(scratch: Scratch, key: str) -> int:
     attempt = _Attempt(scratch, Orders(spec, task, orders.luggage, {}), zygote, sender, cards)
     ended = anyio.run(attempt.run)
     left = _left(scratch, orders, sender, ended, claim)
-    scratch.objects.put_new(result_key(run, *task.attempt), left)
+    if scratch.objects.put_new(result_key(run, *task.attempt), left):
+        base = orders.manifests[base_of(orders.run, orders.task)]
+        hand_over(left, orders.luggage.seal, base, os.environ)
     if cards is not None:
         cards.remove()
     if ended.is_ok:

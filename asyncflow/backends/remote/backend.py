@@ -8,9 +8,10 @@ were lost, late or told twice change nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
+from typing import NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -20,6 +21,7 @@ from asyncflow.backends.base import Capabilities, LogSink
 from asyncflow.backends.remote.agent import CLAIMED
 from asyncflow.backends.remote.conclusions import conclude
 from asyncflow.backends.remote.flights import Flight, Ordering
+from asyncflow.backends.remote.handover import base_of, fresh_seal, handed_over, is_handed_over
 from asyncflow.backends.remote.keeping import ManifestKeeping
 from asyncflow.backends.remote.logs import RemoteLogs
 from asyncflow.backends.remote.platform import End, JobSeen, Phase, Platform
@@ -27,6 +29,7 @@ from asyncflow.backends.remote.specs import SpecWriter
 from asyncflow.errors import AsyncflowError, PlatformError, StoreError
 from asyncflow.machine.facts import AttemptAdopted, Fact, WorkerLost, WorkerPending, WorkerStarted
 from asyncflow.machine.ids import Attempt, ManifestKey
+from asyncflow.records import replace
 from asyncflow.store.digests import digest_of
 from asyncflow.store.left import Left, decode_left
 from asyncflow.store.live_files import LiveFiles
@@ -53,6 +56,14 @@ _RESULTS_AT_ONCE = 32
 _CLOSE_S = 30.0
 _LONG_AGO = 0.0
 """Of an attempt that a dead driver started: what it has printed may have begun at any time."""
+
+
+class _Carried(NamedTuple):
+    """An attempt that has ended, with its result: the platform has brought it."""
+
+    attempt: Attempt
+    end: End | None
+    left: Left
 
 
 class RemoteBackend:
@@ -88,6 +99,10 @@ class RemoteBackend:
         self._group: TaskGroup | None = None
         """Runs what goes on beside the driver; None before `keep` and after `aclose`."""
         self._run = ordering.run.run
+        self._seal = fresh_seal()
+        self._base: tuple[ManifestKey, bytes] | None = None
+        """The manifest that a result was shortened by last: siblings start from the same."""
+        self._luggage = replace(ordering.luggage, seal=self._seal)
         self._kept = ManifestKeeping(store, self._run)
         self._logs = RemoteLogs(objects, store.root, self._run, sink)
         self._flights: dict[Attempt, Flight] = {}
@@ -117,7 +132,7 @@ class RemoteBackend:
             raise PlatformError(
                 f"no task can be started any more: {self._failure or 'the backend is closed'}"
             )
-        self._flights[spec.attempt] = Flight()
+        self._flights[spec.attempt] = Flight(base=base_of(self._ordering.run, spec))
         self._queue[spec.attempt] = spec
         self._has_queue.set()
 
@@ -179,9 +194,7 @@ class RemoteBackend:
             for attempt in attempts:
                 group.start_soon(ask, attempt)
         told, self._adopting = self._adopting, {}
-        for job in told.values():
-            if job is not None:
-                self._hear(job)
+        self._hear(job for job in told.values() if job is not None)
         return facts
 
     def detach(self) -> None:
@@ -247,7 +260,7 @@ class RemoteBackend:
         """Write one spec object, or several if they are large, and ask for its jobs."""
         rest = list(specs)
         while rest:
-            writer = SpecWriter(self._ordering.run_for_workers, self._ordering.luggage, self._manifest)
+            writer = SpecWriter(self._ordering.run_for_workers, self._luggage, self._manifest)
             taken = await anyio.to_thread.run_sync(_fill, writer, rest)
             rest = rest[len(taken) :]
             data = writer.finish()
@@ -265,20 +278,35 @@ class RemoteBackend:
     async def _listen(self) -> None:
         async with aclosing(self._platform.changes()) as stream:
             async for jobs in stream:
-                for job in jobs:
-                    self._hear(job)
-                self._tell()
+                self._hear(jobs)
 
-    def _hear(self, job: JobSeen) -> None:
-        """Note what the platform tells of a job; what it tells while the job is being adopted is for afterwards."""
-        flight = self._flights.get(job.attempt)
-        if job.attempt in self._adopting:
-            self._adopting[job.attempt] = job
-        elif flight is not None:
-            self._facts.extend(self._news_of(job, flight))
-            if job.phase is Phase.ENDED and not flight.is_landing:
-                flight.is_landing = True
-                self._begin(partial(self._land, job.attempt, job.end))
+    def _hear(self, jobs: Iterable[JobSeen]) -> None:
+        """Note what the platform tells of jobs; what it tells while a job is being adopted is for afterwards."""
+        carried: list[_Carried] = []
+        for job in jobs:
+            flight = self._flights.get(job.attempt)
+            if job.attempt in self._adopting:
+                self._adopting[job.attempt] = job
+            elif flight is not None:
+                self._facts.extend(self._news_of(job, flight))
+                if job.phase is Phase.ENDED and not flight.is_landing:
+                    flight.is_landing = True
+                    left = self._carried(job.end, flight)
+                    if left is None or left.stamps:
+                        self._begin(partial(self._land, job.attempt, job.end, left))
+                    else:
+                        carried.append(_Carried(job.attempt, job.end, left))
+        if carried:
+            self._begin(partial(self._land_all, carried))
+        self._tell()
+
+    def _carried(self, end: End | None, flight: Flight) -> Left | None:
+        """Return the result that the platform has brought. None: the store has it."""
+        if end is None or flight.base is None or not is_handed_over(end.result):
+            return None
+        if self._base is None or self._base[0] != flight.base:
+            self._base = (flight.base, self._manifest(flight.base))
+        return handed_over(end.result, self._seal, self._base[1])
 
     def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
         if self._group is not None:
@@ -296,22 +324,35 @@ class RemoteBackend:
             return [WorkerPending(at=self._now(), attempt=job.attempt, why=job.note)]
         return []
 
-    async def _land(self, attempt: Attempt, end: End | None) -> None:
-        """Tell how an attempt has ended, after everything it has printed."""
+    async def _land(self, attempt: Attempt, end: End | None, left: Left | None = None) -> None:
+        """Tell how an attempt has ended, after everything it has printed. `left`: None, the store has it."""
         async with self._results:
-            left = await self._left(attempt)
+            left = left or await self._left(attempt)
             flight = self._flights.get(attempt)
             if left is None and flight is not None and end is not None and end.exit_code == CLAIMED:
                 flight.is_landing, flight.is_claimed = False, True  # its result, or its silence, tells
                 return
             fact = await self._conclusion(attempt, left, end)
+        self._landed(attempt, fact)
+
+    async def _land_all(self, carried: Sequence[_Carried]) -> None:
+        """Tell how attempts have ended of which the platform has brought everything."""
+        await self._kept.keep([(one.attempt, one.left.manifest) for one in carried if one.left.manifest])
+        for attempt, end, left in carried:
+            self._landed(attempt, await self._concluded(attempt, left, end))
+
+    def _landed(self, attempt: Attempt, fact: Fact) -> None:
         if self._flights.pop(attempt, None) is not None:
             self._facts.append(fact)
             self._tell()
 
     async def _conclusion(self, attempt: Attempt, left: Left | None, end: End | None) -> Fact:
         if left is not None and left.manifest:
-            await self._kept.keep(attempt, left.manifest)
+            await self._kept.keep([(attempt, left.manifest)])
+        return await self._concluded(attempt, left, end)
+
+    async def _concluded(self, attempt: Attempt, left: Left | None, end: End | None) -> Fact:
+        """Return how an attempt has ended, once its manifest is kept and its log is read."""
         await self._logs.finish(attempt, left)
         name = self._platform.capabilities.name
         return conclude(attempt, left, end, at=self._now(), platform=name)

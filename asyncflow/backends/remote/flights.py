@@ -9,7 +9,7 @@ from typing import Any
 from asyncflow.backends.remote.platform import Gang, Job, Size
 from asyncflow.backends.remote.provider import StepRequest
 from asyncflow.backends.remote.specs import Luggage
-from asyncflow.machine.ids import Attempt
+from asyncflow.machine.ids import Attempt, ManifestKey
 from asyncflow.records import record, replace
 from asyncflow.worker.spec import RunSpec, TaskSpec
 
@@ -25,6 +25,8 @@ _UNSAFE = re.compile(r"[^a-z0-9]+")
 class Flight:
     """An attempt between its launch and its end."""
 
+    base: ManifestKey | None = None
+    """What its result is shortened by on its way through the platform's hands (`handover`). None: not known here."""
     is_submitted: bool = False
     is_started: bool = False
     is_stopped: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import anyio
 import anyio.to_thread
 
@@ -37,13 +39,15 @@ class ManifestKeeping:
         """Held while a batch is written."""
         self._next = _Batch()
 
-    async def keep(self, attempt: Attempt, body: bytes) -> None:
-        """Keep a manifest as it lies in a pack elsewhere; it is there when this returns.
+    async def keep(self, manifests: Sequence[tuple[Attempt, bytes]]) -> None:
+        """Keep manifests as they lie in a pack elsewhere; they are there when this returns.
 
-        Cancellation: safe; it may be kept then. Raises StoreError.
+        Cancellation: safe; they may be kept then. Raises StoreError.
         """
+        if not manifests:
+            return
         batch = self._next
-        batch.manifests.append((attempt.task, attempt.number, body))
+        batch.manifests += [(attempt.task, attempt.number, body) for attempt, body in manifests]
         async with self._lock:
             if batch.is_kept:
                 return

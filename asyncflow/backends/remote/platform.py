@@ -136,6 +136,8 @@ class End(NamedTuple):
     """The platform's words, for people; without secrets."""
     exit_code: int | None = None
     """As waitpid tells it: negative for a signal. None: unknown."""
+    result: str = ""
+    """What its worker handed over, if the platform carries that (`handover`)."""
 
 
 @record

@@ -36,6 +36,8 @@ class Luggage:
     """Values of the flow's configs, by name."""
     flow_file: str
     """Relative to where the code package is unpacked; absolute where workers see the scheduler's files."""
+    seal: bytes = b""
+    """Key for results that go through the platform's hands (`handover`). Empty: none does."""
 
 
 class Orders(NamedTuple):
@@ -93,6 +95,7 @@ class SpecWriter:
                 "attached": self._luggage.attached,
                 "configs": dict(self._luggage.configs),
                 "flow_file": self._luggage.flow_file,
+                "seal": self._luggage.seal,
                 "tasks": self._tasks,
                 "manifests": [[*key, *place] for key, place in self._manifests.items()],
             }
@@ -133,7 +136,10 @@ def read_orders(read: Callable[[int, int], bytes], index: int) -> Orders:
             run=run,
             task=task,
             luggage=Luggage(
-                attached=header["attached"], configs=header["configs"], flow_file=header["flow_file"]
+                attached=header["attached"],
+                configs=header["configs"],
+                flow_file=header["flow_file"],
+                seal=header.get("seal", b""),
             ),
             manifests={key: window.bytes(*place) for key, place in wanted.items()},
         )

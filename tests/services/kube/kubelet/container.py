@@ -121,8 +121,8 @@ class ContainerKeeper:
         if env is None:
             return None
         message_file = folder / f"termination-{self._container['name']}-{self.status['restartCount']}"
-        if self._cluster.settings.mode != "noop":
-            message_file.touch()
+        if self._cluster.settings.mode != "noop" or self._cluster.settings.noop_call:
+            _touch(message_file)
         log = self._cluster.logs.open(uid_of(self._pod), self._container["name"])
         launch = Launch(
             id=f"kubetest-{uuid.uuid4().hex}",
@@ -202,6 +202,11 @@ class ContainerKeeper:
     def _event(self, reason: str, message: str, *, warns: bool = False) -> None:
         if warns or not self._cluster.is_quiet():
             self._cluster.tell(PODS, self._pod, reason, message, component="kubelet", warns=warns)
+
+
+def _touch(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)  # of a pod without a process nobody has made it
+    file.touch()
 
 
 def _message(container: Object, message_file: Path, log: Log, code: int) -> str:

@@ -66,7 +66,9 @@ class _NoopContainer:
     async def _said(self) -> int | None:
         """Call it; one that is a coroutine may wait, and hears no more once its container has ended."""
         assert self._call is not None
-        given = (self._launch.pod, dict(self._launch.env))
+        places = {mount.path: str(mount.source) for mount in self._launch.mounts}
+        env = {name: places.get(value, value) for name, value in self._launch.env.items()}
+        given = (self._launch.pod, env)
         if not inspect.iscoroutinefunction(self._call):
             return await asyncio.to_thread(self._call, *given)
         work = asyncio.ensure_future(self._call(*given))
