@@ -8,6 +8,7 @@ import pytest
 
 from tests.elsewhere.pods import Pods, flow
 from tests.elsewhere.standin import Gate
+from tests.services.faults import faulty
 from tests.services.kube.faults import wait_until
 
 WIDTH = 6
@@ -50,3 +51,13 @@ def test_reap_removes_what_a_dead_scheduler_left(wide: Pods, gate: Gate) -> None
     removed = machine.run("reap", "--backend", "kubernetes", "--all")
 
     wait_until(lambda: wide.left() == [], f"no pod is left: {removed}")
+
+
+def test_results_come_with_the_ends_of_pods_and_are_not_asked_for(pods: Pods) -> None:
+    with faulty(pods.aws) as proxy:
+        machine = pods.machine(ASYNCFLOW_KUBERNETES_SECRETS="aws", ASYNCFLOW_S3_ENDPOINT_URL=proxy.endpoint)
+        said = machine.run("run", flow("pods_wide"), "--width", "3")
+
+    assert "joined 3" in said
+    assert len(proxy.asked("^PUT .*/results/")) == 3
+    assert proxy.asked("^(GET|HEAD) .*/results/") == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asyncflow.backends.batch.reasons import end_of
-from asyncflow.backends.remote.platform import EndReason
+from asyncflow.backends.remote.platform import End, EndReason
 
 EXITED = "Essential container in task exited"
 NOT_STARTED = "Task failed to start"
@@ -108,7 +108,7 @@ def test_a_reason_is_told_from_aws_own_words(
 
 
 def test_a_job_that_succeeded_did() -> None:
-    assert end_of({"status": "SUCCEEDED"}) == (EndReason.SUCCEEDED, "", 0)
+    assert end_of({"status": "SUCCEEDED"}) == End(EndReason.SUCCEEDED, "", 0)
 
 
 def test_what_we_ended_was_stopped_whatever_its_exit_code() -> None:
@@ -128,7 +128,7 @@ def test_the_last_attempt_tells_what_the_job_does_not() -> None:
         "x", attempts=[{"container": {"exitCode": 1}}, {"container": {"exitCode": 7, "reason": "why"}}]
     )
 
-    assert end_of(job) == (EndReason.FAILED, "x: why", 7)
+    assert end_of(job) == End(EndReason.FAILED, "x: why", 7)
 
 
 def test_text_is_data() -> None:

@@ -260,3 +260,14 @@ def test_a_pod_that_is_gone_is_told_by_what_was_last_seen_of_it(
 def test_the_servers_times_are_utc() -> None:
     assert seconds_of("1970-01-02T00:00:00Z") == 86400.0
     assert seconds_of("1970-01-02T00:00:00.123456Z") == 86400.0
+
+
+def test_a_result_that_the_pod_brings_is_no_message_for_people() -> None:
+    text = "asyncflow-result:c2VhbGVk"
+    good = read_pod(pod("Succeeded", container=ended("Completed", 0, message=text))).end
+    bad = read_pod(pod("Failed", container=ended("Error", 1, message=text))).end
+
+    assert good is not None
+    assert bad is not None
+    assert (good.reason, good.message, good.result) == (EndReason.SUCCEEDED, "", text)
+    assert (bad.reason, bad.message, bad.result) == (EndReason.FAILED, "exit code 1", text)

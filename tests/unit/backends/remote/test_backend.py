@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -13,6 +15,7 @@ import pytest
 from asyncflow.backends.remote import backend as backend_module
 from asyncflow.backends.remote.agent import CLAIMED
 from asyncflow.backends.remote.backend import RemoteBackend, opened_backend
+from asyncflow.backends.remote.handover import RESULT_FILE_VARIABLE, fresh_seal, hand_over
 from asyncflow.backends.remote.platform import (
     End,
     EndReason,
@@ -22,6 +25,7 @@ from asyncflow.backends.remote.platform import (
     PlatformCapabilities,
     Refused,
 )
+from asyncflow.backends.remote.specs import Orders, read_orders
 from asyncflow.errors import PlatformError, StoreError
 from asyncflow.machine.facts import (
     AttemptAdopted,
@@ -113,6 +117,7 @@ class Bench:
     """A backend, and all around it."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.moon = Moon()
         self.clock = FakeClock()
         self.objects = DirectoryObjects(str(root / "shared"))
@@ -160,6 +165,27 @@ class Bench:
         """Leave a result, as a worker does."""
         manifest = encode_manifest(Manifest("F", 7, "work", *attempt, is_ok))
         self.objects.put_new(result_key(7, *attempt), encode_left(Left(manifest)))
+
+    def orders(self) -> list[Orders]:
+        """Return what the first worker of each spec object reads."""
+        urls = dict.fromkeys(job.command[-1] for jobs in self.moon.submitted for job in jobs)
+        return [read_orders(partial(self._read, url.partition("runs/")[2]), 0) for url in urls]
+
+    def _read(self, key: str, offset: int, length: int) -> bytes:
+        received = self.objects.get(f"runs/{key}", offset=offset, length=length)
+        assert received is not None
+        return received.data
+
+    def bring(self, attempt: Attempt, seal: bytes) -> End:
+        """Return the end of a job whose platform has taken the result from its worker."""
+        file = self.root / f"message-{attempt.task}"
+        file.touch()
+        received = self.objects.get(result_key(7, *attempt))
+        base = self.store.manifest_bytes(7, 1, 0)
+        assert received is not None
+        assert base is not None
+        hand_over(received.data, seal, base, {RESULT_FILE_VARIABLE: str(file)})
+        return ENDED._replace(result=file.read_text())
 
     def of(self, kind: type[Fact]) -> list[Attempt]:
         """Return whom facts of a kind are about."""
@@ -217,6 +243,39 @@ async def test_a_job_is_pending_runs_and_ends_with_what_it_left(bench: Bench) ->
 
     assert [type(fact) for fact in bench.facts] == [WorkerPending, WorkerStarted, WorkerReported]
     assert bench.store.has_manifest(7, 2, 0)
+
+
+@pytest.mark.parametrize("whose", ["ours", "an earlier driver's"])
+async def test_a_result_that_the_platform_brings_is_not_asked_of_the_store(bench: Bench, whose: str) -> None:
+    bench.recorded.set()
+    asked: list[str] = []
+    bench.objects.get = _noting(bench.objects.get, asked)  # pyright: ignore[reportAttributeAccessIssue]
+    attempts = [Attempt(number, 0) for number in (2, 3, 4)]
+    async with bench.opened() as backend:
+        for attempt in attempts:
+            await backend.launch(task(attempt.task))
+        await until(lambda: bench.moon.submitted)
+        (orders,) = bench.orders()
+        seal = orders.luggage.seal if whose == "ours" else fresh_seal()
+        for attempt in attempts:
+            bench.leave(attempt)
+        ended = [seen(attempt, Phase.ENDED, bench.bring(attempt, seal)) for attempt in attempts]
+        asked.clear()
+        bench.moon.say(*ended)
+        await until(lambda: len(bench.of(WorkerReported)) == 3)
+
+    assert sorted(bench.of(WorkerReported)) == attempts
+    assert all(bench.store.has_manifest(7, *attempt) for attempt in attempts)
+    results = [key for key in asked if "results" in key]
+    assert len(results) == (0 if whose == "ours" else 3)
+
+
+def _noting(get: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
+    def noted(key: str, **more: Any) -> Any:
+        asked.append(key)
+        return get(key, **more)
+
+    return noted
 
 
 async def test_a_job_that_is_refused_is_lost_at_once_with_the_reason(bench: Bench) -> None:

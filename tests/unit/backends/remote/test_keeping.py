@@ -37,7 +37,7 @@ async def test_each_is_there_when_its_call_returns_and_many_are_written_at_once(
     kept = ManifestKeeping(store, 1)
 
     async def keep(task: int) -> None:
-        await kept.keep(Attempt(task, 0), body(task))
+        await kept.keep([(Attempt(task, 0), body(task))])
         assert LocalStore(str(tmp_path)).manifest_bytes(1, task, 0) == body(task)
 
     async with anyio.create_task_group() as group:
@@ -54,7 +54,7 @@ async def test_what_cannot_be_written_fails_for_everybody_who_waits(tmp_path: Pa
 
     async def keep(task: int) -> None:
         try:
-            await kept.keep(Attempt(task, 0), body(task))
+            await kept.keep([(Attempt(task, 0), body(task))])
         except StoreError:
             failed.append(task)
 
@@ -64,7 +64,7 @@ async def test_what_cannot_be_written_fails_for_everybody_who_waits(tmp_path: Pa
 
     assert sorted(failed) == list(range(10))
     os.unlink(tmp_path / "gone")
-    await kept.keep(Attempt(3, 0), body(3))
+    await kept.keep([(Attempt(3, 0), body(3))])
 
 
 async def test_who_is_cancelled_takes_nobody_with_it(tmp_path: Path) -> None:
@@ -74,9 +74,20 @@ async def test_who_is_cancelled_takes_nobody_with_it(tmp_path: Path) -> None:
         with anyio.CancelScope() as scope:
             scope.cancel()
             with pytest.raises(anyio.get_cancelled_exc_class()):
-                await kept.keep(Attempt(1, 0), body(1))
+                await kept.keep([(Attempt(1, 0), body(1))])
         for task in range(2, 20):
-            group.start_soon(kept.keep, Attempt(task, 0), body(task))
+            group.start_soon(kept.keep, [(Attempt(task, 0), body(task))])
 
     store = LocalStore(str(tmp_path))
     assert all(store.has_manifest(1, task, 0) for task in range(2, 20))
+
+
+async def test_several_of_one_call_are_written_at_once(tmp_path: Path) -> None:
+    store = Watched(str(tmp_path))
+    kept = ManifestKeeping(store, 1)
+
+    await kept.keep([(Attempt(task, 0), body(task)) for task in range(WIDTH)])
+    await kept.keep([])
+
+    assert store.writes == 1
+    assert all(store.has_manifest(1, task, 0) for task in range(WIDTH))
