@@ -6,13 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from asyncflow.errors import AsyncflowError
 
-__all__ = ["first_of_ours"]
+__all__ = ["first_of_ours", "holds"]
 
 
 def first_of_ours(error: BaseException) -> BaseException:
     """Unwrap exception groups: our own error if there is one, else the first."""
     leaves = list(_leaves(error))
     return next((leaf for leaf in leaves if isinstance(leaf, AsyncflowError)), leaves[0])
+
+
+def holds(error: BaseException, kind: type[BaseException]) -> bool:
+    """Tell whether an error, or one in a group, is of a kind."""
+    return any(isinstance(leaf, kind) for leaf in _leaves(error))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -26,6 +26,7 @@ from asyncflow.machine.state import CloneKey, CloneSource, RunState
 from asyncflow.records import field, record
 from asyncflow.runtime.clock import Clock
 from asyncflow.runtime.driver import Driver
+from asyncflow.runtime.groups import holds
 from asyncflow.runtime.inbox import Inbox
 from asyncflow.runtime.lease import held_lease, keep_lease
 from asyncflow.store.layout import remote_path, run_directory
@@ -309,8 +310,10 @@ class _Session:
             try:
                 async with self._cached(backend, spec, inbox) as cached:
                     yield cached
-            except Exception:
-                detach()  # the run goes on later, here or elsewhere, and takes over what runs
+            except Exception as error:
+                # The run goes on later, here or elsewhere, and takes over what runs. One that is over does not.
+                if not state.is_over or holds(error, RunIsElsewhere):
+                    detach()
                 raise
             finally:
                 with anyio.move_on_after(CLOSE_S if not self.platforms else CLOSE_ELSEWHERE_S, shield=True):

@@ -51,6 +51,15 @@ class Gate:
         fresh.write_text(str(siblings))
         fresh.rename(self._file)
 
+    def leave_in_store(self) -> None:
+        """Let no result be handed over: each is in the store only, as one is that is too long."""
+        self._file.with_suffix(".store").touch()
+
+    @property
+    def is_left_in_store(self) -> bool:
+        """Whether results are in the store only."""
+        return self._file.with_suffix(".store").exists()
+
     @property
     def admitted(self) -> int | None:
         """How many are let through. None: all, there is no gate."""
@@ -74,7 +83,8 @@ async def work(pod: Mapping[str, Any], environment: Mapping[str, str]) -> int:
     while (admitted := gate.admitted) is not None and (orders.task.index or 0) >= admitted:  # noqa: ASYNC110 - a test opens it from another process
         await asyncio.sleep(_LOOK_S)
     left = encode_left(Left(manifest=encode_manifest(_manifest(orders))))
-    if await asyncio.to_thread(objects.put_new, result_key(orders.run.run, *attempt), left):
+    is_new = await asyncio.to_thread(objects.put_new, result_key(orders.run.run, *attempt), left)
+    if is_new and not gate.is_left_in_store:
         base = orders.manifests[base_of(orders.run, orders.task)]
         hand_over(left, orders.luggage.seal, base, environment)
     return 0
