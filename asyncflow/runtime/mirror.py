@@ -35,7 +35,7 @@ from asyncflow.store.s3.keys import blob_key, head_key, piece_key, requests_pref
 
 __all__ = ["Mirror"]
 
-_EVERY_S = 1.0
+_EVERY_S = 2.0
 """How long what is recorded may wait for more, before it is copied."""
 _GATHER_S = 0.02
 """The same, when somebody waits for it."""

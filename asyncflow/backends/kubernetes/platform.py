@@ -32,7 +32,7 @@ from asyncflow.records import record
 __all__ = ["KubernetesPlatform", "Timing"]
 
 _LOG = logging.getLogger(__name__)
-_GATHER_S = 0.03
+_GATHER_S = 0.1
 """News that come so soon after others are told together: each telling is a turn of the driver, and a commit."""
 
 

@@ -39,7 +39,7 @@ class Limits:
     """Beyond its grace, of a pod that is being deleted: then its node is taken for lost."""
     gang_s: float = 30.0
     """Between looks at a gang's Job that makes no pods."""
-    linger_s: float = 20.0
+    linger_s: float = 60.0
     """Between the moment that a pod's end was told and its removal, for who wants to look at it."""
     tick_s: float = 1.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import cast
 
 from asyncflow.backends.remote.provider import Provider
@@ -9,6 +10,8 @@ from asyncflow.plugins import BACKENDS, PluginError, load, names, not_importable
 
 __all__ = ["cannot_import", "provider_named", "provider_names"]
 
+_OURS = {name: f"asyncflow.backends.{name}.provider" for name in ("batch", "kubernetes")}
+"""Found without a look at all that is installed, which takes as long as there is much; the names are taken."""
 _EXPECTED = (
     "name", "decorator", "runtime_environment", "shares_filesystem", "check", "open", "examine", "jobs", "remove"
 )  # fmt: skip
@@ -25,7 +28,7 @@ def provider_named(name: str) -> Provider:
     Raises:
         PluginError: There is none of that name, or there are two, or it cannot be imported, or it is no provider.
     """
-    found = load(BACKENDS, name)
+    found = _own(name) if name in _OURS else load(BACKENDS, name)
     missing = [attribute for attribute in _EXPECTED if not hasattr(found, attribute)]
     if missing:
         raise PluginError(
@@ -39,6 +42,13 @@ def provider_named(name: str) -> Provider:
             hint="Entry point, provider and decorator bear one name; tell those who make the package.",
         )
     return provider
+
+
+def _own(name: str) -> object:
+    try:
+        return import_module(_OURS[name]).PROVIDER
+    except ImportError as error:
+        raise cannot_import(name, error) from error
 
 
 def cannot_import(name: str, error: ImportError) -> PluginError:

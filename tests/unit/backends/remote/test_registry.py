@@ -167,3 +167,17 @@ def test_who_names_no_platform_pays_for_none() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_our_own_platforms_are_those_declared_and_found_without_a_look_at_what_is_installed(
+    site: Site,
+) -> None:
+    site.install("af-other", "kubernetes = af_other:PROVIDER", code={"af_other": "PROVIDER = None"})
+
+    assert {"batch", "kubernetes"} <= set(provider_names())
+    assert [provider_named(name).name for name in ("batch", "kubernetes")] == ["batch", "kubernetes"]
+    script = (
+        "import sys; from asyncflow.backends.remote.registry import provider_named; provider_named('kubernetes'); "
+        "sys.exit('importlib.metadata' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
