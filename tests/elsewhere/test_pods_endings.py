@@ -61,3 +61,20 @@ def test_results_come_with_the_ends_of_pods_and_are_not_asked_for(pods: Pods) ->
     assert "joined 3" in said
     assert len(proxy.asked("^PUT .*/results/")) == 3
     assert proxy.asked("^(GET|HEAD) .*/results/") == []
+
+
+def test_of_a_failure_the_cluster_shows_the_end_of_the_log_and_of_a_success_what_is_sealed(
+    pods: Pods,
+) -> None:
+    machine = pods.machine(
+        ASYNCFLOW_KUBERNETES_SECRETS="aws", ASYNCFLOW_KUBERNETES_JOB_TTL_SECONDS_AFTER_FINISHED="600"
+    )
+    said = machine.run("run", flow("pods_failing"), code=1)
+
+    states = {
+        pod["metadata"]["labels"]["asyncflow/step"]: pod["status"]["containerStatuses"][0]["state"]
+        for pod in pods.left()
+    }
+    assert "no such column: price" in said
+    assert "no such column: price" in states["work"]["terminated"]["message"]
+    assert states["start"]["terminated"]["message"].startswith("asyncflow-result:")

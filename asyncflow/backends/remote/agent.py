@@ -128,7 +128,8 @@ def _work(scratch: Scratch, key: str) -> int:
     attempt = _Attempt(scratch, Orders(spec, task, orders.luggage, {}), zygote, sender, cards)
     ended = anyio.run(attempt.run)
     left = _left(scratch, orders, sender, ended, claim)
-    if scratch.objects.put_new(result_key(run, *task.attempt), left):
+    is_left = scratch.objects.put_new(result_key(run, *task.attempt), left)
+    if is_left and ended.is_ok:  # of a failure the platform shows people the end of the log in that place
         base = orders.manifests[base_of(orders.run, orders.task)]
         hand_over(left, orders.luggage.seal, base, os.environ)
     if cards is not None:
