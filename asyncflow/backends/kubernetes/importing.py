@@ -59,10 +59,8 @@ def import_lean() -> None:
                 _defer(name)
             for name in _USED:
                 import_module(name)
-        except (
-            ImportError,
-            AttributeError,
-        ):  # of a release that is made in another way: as everybody imports it, then
+        except (ImportError, AttributeError):
+            # A release that is made in another way is imported as everybody does.
             _forget()
             import_module(_LIBRARY)
 
